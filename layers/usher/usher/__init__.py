@@ -1,0 +1,1 @@
+"""Usher: shows new hires to their seats."""

@@ -1,0 +1,1 @@
+"""The pure middle: hires, policy, invitations. It imports pydantic and the standard library, nothing else."""

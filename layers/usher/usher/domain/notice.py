@@ -1,0 +1,63 @@
+"""What a source said, verified and parsed; and the record of those that wait, are parked or were no hire."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from usher.domain.errors import Problem
+from usher.domain.hire import Change, Name, NewHire
+
+NoticeId = Annotated[str, StringConstraints(pattern=r"^[a-f0-9]{32}$")]
+
+
+class Notice(BaseModel):
+    """
+    One announcement of one person.
+
+    `subject` is the source's own id of the person. `hire` is the person, where the source sent the whole; a notice
+    with a `change` and a subject but no hire is *thin*: its details are fetched from the source. `problems` says why
+    it cannot be used, and `change` is None where the event is not about a hire at all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notice_id: NoticeId
+    source: Name
+    received_at: datetime
+    event: Annotated[str, StringConstraints(max_length=128)]
+    subject: Annotated[str, StringConstraints(max_length=64)] | None = None
+    change: Change | None = None
+    hire: NewHire | None = None
+    problems: tuple[Problem, ...] = ()
+    sealed_body: str | None = Field(default=None, repr=False)
+    """A body that could not be parsed, base64; kept for 30 days and shown to nobody but an operator who asks."""
+
+    @property
+    def is_thin(self) -> bool:
+        """Say whether the details must be fetched."""
+        return self.change is not None and self.subject is not None and self.hire is None and not self.problems
+
+
+class NoticeState(StrEnum):
+    """Where a recorded notice stands."""
+
+    WAITING = "waiting"
+    PARKED = "parked"
+    IGNORED = "ignored"
+    DONE = "done"
+
+
+class NoticeRecord(BaseModel):
+    """A notice that did not become rows at once: waiting to be asked again, parked with every reason, or no hire."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notice: Notice
+    state: NoticeState
+    problems: tuple[Problem, ...] = ()
+    tries: int = 0
+    due_at: datetime | None = None
+    updated_at: datetime
+    revision: int = 0

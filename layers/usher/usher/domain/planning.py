@@ -1,0 +1,264 @@
+"""
+From what a source said to what shall stand in the table: pure, one hire at a time.
+
+`merged` orders what was said, the policy decides, and `arranged` turns wants into rows and steps.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from usher.domain.address import mailbox_of
+from usher.domain.errors import Problem
+from usher.domain.hire import Change, HireRecord, NewHire, Result
+from usher.domain.invitation import (
+    IN_FLIGHT,
+    GuardKey,
+    Invitation,
+    NotNow,
+    State,
+    Step,
+    opened,
+    promoted,
+    rewanted,
+    unwanted,
+)
+from usher.domain.policy import Policy, PolicyVersion, Want
+
+KEPT_NOTICES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HireFile:
+    """Everything the table holds of one hire."""
+
+    record: HireRecord | None = None
+    rows: tuple[Invitation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HirePlan:
+    """
+    What one transaction writes for one hire, on the condition that the record is still at `seen_revision`.
+
+    `problems` is why the hire could not be planned, `waits` why it must be planned again later.
+    """
+
+    record: HireRecord
+    seen_revision: int | None
+    opens: tuple[Invitation, ...] = ()
+    steps: tuple[Step, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    waits: str | None = None
+
+    @property
+    def takes(self) -> tuple[tuple[GuardKey, str], ...]:
+        """Guards to take, each with its holder: the hire's connection, whatever the generation."""
+        rows = [*self.opens, *(step.after for step in self.steps if step.after.guard != step.before.guard)]
+        return tuple((GuardKey(row.connection, row.guard), row.holder) for row in rows if row.guard)
+
+    @property
+    def releases(self) -> tuple[tuple[GuardKey, str], ...]:
+        """Guards to give back, each on the condition that we hold it."""
+        return tuple(
+            (GuardKey(step.before.connection, step.before.guard), step.before.holder)
+            for step in self.steps
+            if step.before.guard and step.after.guard != step.before.guard
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a hire is after one more thing was said of it; `news` is False where nothing changed."""
+
+    record: HireRecord
+    news: bool
+
+
+def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: datetime) -> Merged:
+    """
+    Order what was said: the highest version wins, whatever arrives first.
+
+    An address is kept from the newest version that had one, so that neither a later notice without an address nor
+    an earlier one with it loses it. A notice that was seen before changes nothing.
+    """
+    if record is None:
+        fresh = HireRecord(
+            hire=said,
+            work_email=said.work_email,
+            work_email_version=said.version if said.work_email else 0,
+            result=Result.INVALID,
+            notices=(notice_id,),
+            announced_at=now,
+            updated_at=now,
+        )
+        return Merged(fresh, news=True)
+    if notice_id in record.notices:
+        return Merged(record, news=False)
+    newer = said.version > record.hire.version
+    brings_address = said.work_email is not None and said.version > record.work_email_version
+    update: dict[str, object] = {}
+    if newer:
+        update["hire"] = said
+    if brings_address:
+        update |= {"work_email": said.work_email, "work_email_version": said.version}
+    if not update:
+        return Merged(record, news=False)
+    update |= {"notices": (*record.notices, notice_id)[-KEPT_NOTICES:], "updated_at": now}
+    return Merged(record.model_copy(update=update), news=True)
+
+
+def arranged(
+    file: HireFile,
+    record: HireRecord,
+    decision: Sequence[Want] | Sequence[Problem],
+    policy: Policy,
+    *,
+    holders: Mapping[GuardKey, str],
+    digest: Callable[[str], str],
+    now: datetime,
+) -> HirePlan:
+    """
+    Bring the rows of a hire to what the policy decided.
+
+    `digest` keys a mailbox, `holders` tells who holds the guards of the wanted ones. Problems leave the rows as
+    they are. Raises NotNow where the hire was planned by a newer policy than this one.
+    """
+    stamp = policy.stamp
+    planned_with = file.record.policy_version if file.record else ""
+    if planned_with and PolicyVersion.parse(planned_with).number > stamp.number:
+        raise NotNow(f"{record.key} was planned by a newer policy ({planned_with})")
+    seen = file.record.revision if file.record else None
+    hire = record.effective
+    cancelled = hire.change is Change.CANCELLED
+    problems = tuple(item for item in decision if isinstance(item, Problem)) if not cancelled else ()
+    if problems:
+        result = Result.AWAITING_ADDRESS if hire.work_email is None else Result.INVALID
+        return HirePlan(_written(record, seen, result, str(stamp), now), seen, problems=problems)
+    wants = {} if cancelled else {item.connection: item for item in decision if isinstance(item, Want)}
+    builder = _Builder(record, str(stamp), policy, holders, digest, now)
+    for latest in _latest(file.rows):
+        builder.follow(latest, wants.pop(latest.connection, None))
+    for want in wants.values():
+        builder.open(want, generation=1)
+    led_to = Result.ROWS if file.rows or builder.opens else Result.NO_RULE
+    result = Result.CANCELLED if cancelled else led_to
+    return HirePlan(
+        _written(record, seen, result, str(stamp), now),
+        seen,
+        opens=tuple(builder.opens),
+        steps=tuple(builder.steps),
+        waits=builder.waits,
+    )
+
+
+def live_plan(
+    file: HireFile,
+    rows: Sequence[Invitation],
+    *,
+    holders: Mapping[GuardKey, str],
+    digest: Callable[[str], str],
+    now: datetime,
+) -> HirePlan:
+    """Let planned rows of one hire go live; raises NotNow for a row that is not planned."""
+    if file.record is None:
+        raise NotNow("there is no record of this hire")
+    steps = []
+    for row in rows:
+        guard = GuardKey(row.connection, digest(mailbox_of(row.address)))
+        holder = holders.get(guard)
+        held_by = holder if holder not in (None, row.holder) else None
+        steps.append(promoted(row, now=now, guard=guard.digest, held_by=held_by))
+    record = file.record.model_copy(update={"revision": file.record.revision + 1, "updated_at": now})
+    return HirePlan(record, file.record.revision, steps=tuple(steps))
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Collects what becomes of each connection of one hire."""
+
+    record: HireRecord
+    policy_version: str
+    policy: Policy
+    holders: Mapping[GuardKey, str]
+    digest: Callable[[str], str]
+    now: datetime
+    opens: list[Invitation] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    waits: str | None = None
+
+    def follow(self, row: Invitation, want: Want | None) -> None:
+        """Bring the latest generation to what is wanted, or open the next one for a rehire."""
+        version = self.record.hire.version
+        if want is None:
+            if row.want or row.policy_version != self.policy_version or row.hire_version != version:
+                self._step(unwanted(row, hire_version=version, policy_version=self.policy_version, now=self.now))
+            return
+        if self._is_rehire(row):
+            if row.state in IN_FLIGHT:
+                self.waits = f"the rehire waits until {row.key} is settled"
+                return
+            self.open(want, generation=row.generation + 1)
+            return
+        guard, held_by = self._guard(want)
+        self._step(
+            rewanted(
+                row,
+                want,
+                hire_version=version,
+                policy_version=self.policy_version,
+                start_date=self.record.hire.start_date,
+                now=self.now,
+                live=self.policy.is_live(want.connection),
+                guard=guard,
+                held_by=held_by,
+            )
+        )
+
+    def open(self, want: Want, *, generation: int) -> None:
+        """Make a new row; a further generation asks the provider before it posts."""
+        guard, held_by = self._guard(want)
+        self.opens.append(
+            opened(
+                self.record.key,
+                want,
+                generation=generation,
+                hire_version=self.record.hire.version,
+                policy_version=self.policy_version,
+                start_date=self.record.hire.start_date,
+                now=self.now,
+                live=self.policy.is_live(want.connection),
+                guard=guard,
+                held_by=held_by,
+                looks_first=generation > 1,
+            )
+        )
+
+    def _is_rehire(self, row: Invitation) -> bool:
+        """A person who was taken back after the provider had them, and who now starts on a later day."""
+        start = self.record.hire.start_date
+        went_out = row.state in IN_FLIGHT or row.state in (State.INVITED, State.ALREADY_MEMBER)
+        return went_out and not row.want and start is not None and row.start_date is not None and start > row.start_date
+
+    def _guard(self, want: Want) -> tuple[str, str | None]:
+        digest = self.digest(mailbox_of(want.address))
+        holder = self.holders.get(GuardKey(want.connection, digest))
+        ours = f"{self.record.key}/{want.connection}"
+        return digest, holder if holder not in (None, ours) else None
+
+    def _step(self, step: Step) -> None:
+        if step.changes.keys() - {"updated_at"}:
+            self.steps.append(step)
+
+
+def _latest(rows: Sequence[Invitation]) -> list[Invitation]:
+    latest: dict[str, Invitation] = {}
+    for row in sorted(rows, key=lambda row: row.generation):
+        latest[row.connection] = row
+    return list(latest.values())
+
+
+def _written(record: HireRecord, seen: int | None, result: Result, stamp: str, now: datetime) -> HireRecord:
+    return record.model_copy(
+        update={"result": result, "policy_version": stamp, "updated_at": now, "revision": (seen or 0) + 1}
+    )
