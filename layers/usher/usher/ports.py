@@ -99,7 +99,7 @@ class Store(Protocol):
         """Read one recorded notice."""
 
     def put_notice(self, record: NoticeRecord) -> bool:
-        """Write a notice's record if its revision is the one stored (new: none); False where somebody was faster."""
+        """Write revision n of a notice over revision n-1 (1 over none); False where somebody was faster."""
 
     def holds(self, connections: Collection[str]) -> list[Hold]:
         """Read the holds of connections and of their grants."""

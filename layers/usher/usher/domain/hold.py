@@ -4,6 +4,7 @@ Why a connection, or a grant in it, is not used for now.
 A hold is advisory: it saves useless calls and says what is wrong. Safety never depends on it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
@@ -21,8 +22,18 @@ class Hold(BaseModel):
     next_probe: datetime
     probes: int = 0
 
-    def extended(self, reason: str, now: datetime, pause: timedelta, until: datetime | None = None) -> "Hold":
-        """The probe failed too: hold on, and ask less often."""
-        return self.model_copy(
-            update={"reason": reason, "probes": self.probes + 1, "next_probe": until or now + pause * 2**self.probes}
-        )
+
+@dataclass(frozen=True)
+class HoldRules:
+    """How long a held connection or grant rests before a probe, in seconds; doubles with each failed probe."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    first_pause: float = 300
+    longest_pause: float = 3600
+    behind_probe: float = 30
+    """How long rows wait for the answer to a probe that is under way."""
+
+    def next_probe(self, probes: int, now: datetime) -> datetime:
+        """Say when to ask again."""
+        return now + timedelta(seconds=min(self.longest_pause, self.first_pause * 2 ** min(probes, 16)))

@@ -206,9 +206,11 @@ class Invitation(BaseModel):
         return f"the access differs from the policy: {'; '.join(self.drift)}" if self.drift else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """When to stop trying, and how fast to come back; all in seconds."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     most_attempts: int = 6
     most_reads: int = 20
@@ -365,7 +367,7 @@ def rewanted(
         "address": want.address,
         "grant": want.grant,
         "grant_digest": want.grant.digest,
-        "send_not_before": want.send_not_before if want.send_not_before > now else row.send_not_before,
+        "send_not_before": want.send_not_before,
         "start_date": start_date,
         "explanation": want.explanation,
         "updated_at": now,

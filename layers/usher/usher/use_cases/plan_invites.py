@@ -1,0 +1,260 @@
+"""Complete, order and plan what sources said; every notice ends as rows, a recorded no-match, or a parked notice."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import ValidationError
+
+from usher.domain.address import mailbox_of
+from usher.domain.errors import (
+    BadEvent,
+    DetailsUnavailable,
+    Problem,
+    QueueUnavailable,
+    SecretUnavailable,
+    StoreUnavailable,
+)
+from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, as_version
+from usher.domain.invitation import GuardKey, InvitationKey, Limits, State
+from usher.domain.notice import Notice, NoticeRecord, NoticeState
+from usher.domain.planning import HireFile, HirePlan, arranged, merged
+from usher.domain.policy import Policy, Want
+from usher.ports import Clock, Details, Queues, Secrets, SourceSettings, Store
+
+MOST_ROUNDS = 5
+"""How often a plan is made again because somebody else wrote the same hire meanwhile."""
+
+REHIRE_PAUSE = timedelta(minutes=15)
+MOST_WAITERS = 100
+
+
+class Planned(StrEnum):
+    """What became of one notice."""
+
+    ROWS = "rows"
+    NO_RULE = "no_rule"
+    CANCELLED = "cancelled"
+    PARKED = "parked"
+    WAITING = "waiting"
+    IGNORED = "ignored"
+    OLD_NEWS = "old_news"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInvites:
+    """
+    Plan one notice, one recorded notice, or one hire again.
+
+    Each call raises StoreUnavailable or NotNow where the message must come again, and nothing else.
+    """
+
+    store: Store
+    policy: Policy
+    details: Mapping[str, Details]
+    sources: Mapping[str, SourceSettings]
+    secrets: Secrets
+    queues: Queues | None
+    clock: Clock
+    limits: Limits
+    digest: Callable[[str], str] = field(repr=False)
+
+    def notice(self, notice: Notice) -> Planned:
+        """Plan what a source has just said."""
+        return self._planned(notice, self.store.notice(notice.notice_id) if notice.is_thin else None, again=False)
+
+    def recorded(self, notice_id: str) -> Planned:
+        """Plan a waiting notice that is due, or a parked one that an operator replays."""
+        record = self.store.notice(notice_id)
+        if record is None or record.state is not NoticeState.WAITING:
+            return Planned.OLD_NEWS
+        return self._planned(record.notice, record, again=True)
+
+    def hire(self, key: HireKey) -> Planned:
+        """Plan a hire again as it stands: the policy changed, a mailbox became free, a rehire waited."""
+        record = self.store.hire(key).record
+        if record is None:
+            return Planned.OLD_NEWS
+        return self._write(key, None, None, again=True)
+
+    def mailbox_freed(self, holders: Sequence[str]) -> None:
+        """Plan those again who waited for a mailbox that these holders gave back."""
+        if not holders:
+            return
+        keys = self.store.rows_in_state(State.DUPLICATE, MOST_WAITERS)
+        reasons = {f"the mailbox is held by {holder}" for holder in holders}
+        for row in self.store.invitations(keys).values():
+            if row.reason in reasons:
+                self.hire(row.key.hire)
+
+    def _planned(self, notice: Notice, record: NoticeRecord | None, *, again: bool) -> Planned:
+        if notice.problems:
+            return self._park(notice, record, notice.problems)
+        if notice.change is None:
+            self._put(notice, record, NoticeState.IGNORED)
+            return Planned.IGNORED
+        hire = notice.hire
+        if hire is None:
+            try:
+                hire = self._details(notice)
+            except DetailsUnavailable as error:
+                problem = Problem("details", str(error))
+                if error.final:
+                    return self._park(notice, record, (problem,))
+                return self._wait(notice, record, problem, error.retry_after)
+            except SecretUnavailable as error:
+                return self._wait(notice, record, Problem("details", str(error)), None)
+            except BadEvent as error:
+                return self._park(notice, record, error.problems)
+        return self._write(hire.key, hire, (notice, record), again=again)
+
+    def _details(self, notice: Notice) -> NewHire:
+        """Ask the HR system who the person is; somebody taken back there may be gone, so that needs no details."""
+        if notice.change is Change.CANCELLED:
+            try:
+                return NewHire(
+                    source=notice.source,
+                    hire_id=notice.subject or "",
+                    version=as_version(notice.received_at),
+                    change=Change.CANCELLED,
+                )
+            except ValidationError as error:
+                raise BadEvent(Problem("subject", "is not an id that can be used")) from error
+        details = self.details.get(notice.source)
+        settings = self.sources.get(notice.source)
+        if details is None or settings is None:
+            raise DetailsUnavailable("this stage has no settings to ask the source for details", final=True)
+        secret = self.secrets.get(f"hr-api/{notice.source}")
+        return details.fetch(notice, settings, secret, self.clock.now())
+
+    def _write(
+        self,
+        key: HireKey,
+        said: NewHire | None,
+        told_by: tuple[Notice, NoticeRecord | None] | None,
+        *,
+        again: bool,
+    ) -> Planned:
+        for _ in range(MOST_ROUNDS):
+            file = self.store.hire(key)
+            record = self._merged(file, said, told_by, again=again)
+            if record is None:
+                return Planned.OLD_NEWS
+            plan = self._plan(file, record)
+            if told_by is not None:
+                # Parked or waiting notices first: if the process dies before the plan is written, the message comes
+                # again and finds them; the other way round it would take the hire for old news and lose the reason.
+                self._record_notices(plan, file, *told_by)
+            if self.store.commit(plan):
+                self._wake(plan)
+                self.mailbox_freed([holder for _, holder in plan.releases])
+                return _result(plan)
+        raise StoreUnavailable(f"{key} is being written by too many others at once")
+
+    def _merged(
+        self,
+        file: HireFile,
+        said: NewHire | None,
+        told_by: tuple[Notice, NoticeRecord | None] | None,
+        *,
+        again: bool,
+    ) -> HireRecord | None:
+        if said is None or told_by is None:
+            return file.record
+        merge = merged(file.record, said, told_by[0].notice_id, self.clock.now())
+        return merge.record if merge.news or again else None
+
+    def _plan(self, file: HireFile, record: HireRecord) -> HirePlan:
+        # A rule without a send time sends as soon as the hire is known, so that planning again moves nothing.
+        decision = self.policy.decide(record.effective, record.announced_at)
+        wants = [item for item in decision if isinstance(item, Want)]
+        keys = {GuardKey(want.connection, self.digest(mailbox_of(want.address))) for want in wants}
+        return arranged(
+            file,
+            record,
+            decision,
+            self.policy,
+            holders=self.store.guard_holders(keys) if keys else {},
+            digest=self.digest,
+            now=self.clock.now(),
+        )
+
+    def _record_notices(self, plan: HirePlan, file: HireFile, notice: Notice, record: NoticeRecord | None) -> None:
+        if plan.problems:
+            self._put(notice, record, NoticeState.PARKED, plan.problems)
+            return
+        if plan.waits:
+            due_at = self.clock.now() + REHIRE_PAUSE
+            self._put(notice, record, NoticeState.WAITING, (Problem("start_date", plan.waits),), due_at=due_at)
+        elif record is not None:
+            self._put(notice, record, NoticeState.DONE)
+        before = file.record
+        if before is not None and before.result in (Result.AWAITING_ADDRESS, Result.INVALID):
+            for earlier_id in before.notices:
+                earlier = self.store.notice(earlier_id) if earlier_id != notice.notice_id else None
+                if earlier is not None and earlier.state is NoticeState.PARKED:
+                    self._put(earlier.notice, earlier, NoticeState.DONE, earlier.problems)
+
+    def _park(self, notice: Notice, record: NoticeRecord | None, problems: Sequence[Problem]) -> Planned:
+        self._put(notice, record, NoticeState.PARKED, tuple(problems))
+        return Planned.PARKED
+
+    def _wait(
+        self, notice: Notice, record: NoticeRecord | None, problem: Problem, retry_after: float | None
+    ) -> Planned:
+        tries = record.tries if record else 0
+        pause = timedelta(seconds=retry_after) if retry_after is not None else self.limits.backoff(tries)
+        due_at = self.clock.now() + pause
+        self._put(notice, record, NoticeState.WAITING, (problem,), due_at=due_at, tries=tries + 1)
+        return Planned.WAITING
+
+    def _put(
+        self,
+        notice: Notice,
+        seen: NoticeRecord | None,
+        state: NoticeState,
+        problems: tuple[Problem, ...] = (),
+        **changes: object,
+    ) -> None:
+        seen = seen or self.store.notice(notice.notice_id)
+        if seen is not None and seen.state is state and seen.problems == problems and not changes:
+            return
+        base = seen or NoticeRecord(notice=notice, state=state, updated_at=self.clock.now())
+        update: dict[str, object] = {
+            "state": state,
+            "problems": problems,
+            "due_at": None,
+            "updated_at": self.clock.now(),
+            "revision": base.revision + 1,
+        }
+        # A lost race is no loss: whoever was faster had the same notice in hand, and it stands recorded.
+        self.store.put_notice(base.model_copy(update=update | changes))
+
+    def _wake(self, plan: HirePlan) -> None:
+        """Shorten the wait for the sweep; nothing depends on it."""
+        if self.queues is None:
+            return
+        now = self.clock.now()
+        by_provider: dict[str, list[InvitationKey]] = {}
+        for row in [*plan.opens, *(step.after for step in plan.steps)]:
+            connection = self.policy.connections.get(row.connection)
+            if connection and row.state is State.PENDING and row.due_at is not None and row.due_at <= now:
+                by_provider.setdefault(connection.provider, []).append(row.key)
+        for provider, keys in by_provider.items():
+            try:
+                self.queues.wake_sending(provider, keys)
+            except QueueUnavailable:
+                continue
+
+
+def _result(plan: HirePlan) -> Planned:
+    if plan.problems:
+        return Planned.PARKED
+    if plan.waits:
+        return Planned.WAITING
+    return {
+        Result.ROWS: Planned.ROWS,
+        Result.NO_RULE: Planned.NO_RULE,
+        Result.CANCELLED: Planned.CANCELLED,
+    }[plan.record.result]
