@@ -29,7 +29,7 @@ def known_zone(value: str) -> str:
     # The pattern has kept paths out; ZoneInfo itself refuses the rest with several error types.
     try:
         ZoneInfo(value)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise ValueError("is not an IANA time zone name") from error
     return value
 

@@ -579,7 +579,7 @@ def _after(
     batch: int,
     held_until: datetime | None,
 ) -> Invitation:
-    posted = {"posted_at": posted_at or row.posted_at}
+    posted: dict[str, Any] = {"posted_at": posted_at or row.posted_at}
     match outcome:
         case Accepted(ref, mailed):
             return row.model_copy(
@@ -627,11 +627,12 @@ def _after(
             # A refusal of the whole request is not promised to have done nothing: the next claim reads first.
             return _pending(row, now, reason, **posted, batch_limit=(batch + 1) // 2, attempts=row.attempts - 1)
         case RefusedGrant(reason) | RefusedConnection(reason):
-            return _given_back(row, held_until or now + limits.backoff(row.defers), reason)
+            changes = posted if outcome.perhaps_acted else {}
+            return _given_back(row, held_until or now + limits.backoff(row.defers), reason, **changes)
         case LimitedUntil(reason, until, perhaps_acted):
             due_at = until or held_until or now + limits.backoff(row.defers)
-            changes: dict[str, Any] = {"told_until": until} | (posted if perhaps_acted else {})
-            return _given_back(row, due_at, reason, **changes)
+            told = {"told_until": until} | (posted if perhaps_acted else {})
+            return _given_back(row, due_at, reason, **told)
         case NotSent(reason):
             return _given_back(row, held_until or now + limits.backoff(row.defers), reason)
         case Ambiguous(reason):

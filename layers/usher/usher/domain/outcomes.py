@@ -72,17 +72,27 @@ class RefusedBatch:
 
 @dataclass(frozen=True, slots=True)
 class RefusedGrant:
-    """A role, team, group or resource of the policy is not accepted; nobody's fault but the policy's."""
+    """
+    A role, team, group or resource of the policy is not accepted; nobody's fault but the policy's.
+
+    `perhaps_acted`: the provider may have acted for some people before it refused, so the next claim reads first.
+    """
 
     reason: str
+    perhaps_acted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedConnection:
-    """The organization cannot be used: token, plan, seats, permission. `unauthorized`: a fresh secret may help."""
+    """
+    The organization cannot be used: token, plan, seats, permission.
+
+    `unauthorized`: a fresh secret may help. `perhaps_acted`: as in `RefusedGrant` (seats may run out midway).
+    """
 
     reason: str
     unauthorized: bool = False
+    perhaps_acted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

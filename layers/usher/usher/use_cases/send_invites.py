@@ -66,9 +66,10 @@ PAUSE_FOR_NEWER_POLICY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one run did, in counts by kind; nothing personal."""
+    """What one run did, in counts by kind, and which faults of our own it met; log their types, never their texts."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    faults: list[BaseException] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,6 @@ class SendInvites:
     limits: Limits
     hold_rules: HoldRules
     new_owner: Callable[[], str]
-    on_fault: Callable[[BaseException], None]
 
     def __call__(self, keys: Sequence[InvitationKey], remaining: RemainingTime) -> Sent:
         """Bring the named rows forward, and with them other due rows of the same connections where that is cheaper."""
@@ -232,7 +232,7 @@ class SendInvites:
                 self.planning.hire(hire)
             except NotNow as error:
                 run.sent.counts["not_planned"] += 1
-                self.on_fault(error)
+                run.sent.faults.append(error)
         run.sent.counts["planned_again"] += len(stale)
         now = self.clock.now()
         still = [
@@ -354,7 +354,7 @@ class SendInvites:
         try:
             return self._look_up(job, call) if reads else self._attempt(job, call)
         except Exception as error:  # noqa: BLE001 - a fault of the adapter must not cost the other rows their outcome.
-            self.on_fault(error)
+            run.sent.faults.append(error)
             reason = f"the adapter failed with {type(error).__name__}"
             now = self.clock.now()
             return [_Ending(row, ReadFailed(reason) if reads else Ambiguous(reason), now) for row in job.rows]

@@ -1,0 +1,173 @@
+"""The table in memory: one lock, and exactly the conditions that the port promises."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from threading import RLock
+from typing import Any
+
+from usher.domain.hire import HireKey, HireRecord
+from usher.domain.hold import Hold
+from usher.domain.invitation import LIVE, GuardKey, Invitation, InvitationKey, State, Step
+from usher.domain.notice import NoticeRecord, NoticeState
+from usher.domain.planning import HireFile, HirePlan
+from usher.ports import Applied, AuditEntry
+
+
+class MemoryStore:
+    """Every method holds the lock, so each is atomic; rows are immutable, so nothing leaks out of it."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._hires: dict[HireKey, HireRecord] = {}
+        self._rows: dict[InvitationKey, Invitation] = {}
+        self._guards: dict[GuardKey, str] = {}
+        self._notices: dict[str, NoticeRecord] = {}
+        self._holds: dict[tuple[str, str | None], Hold] = {}
+        self.audits: list[AuditEntry] = []
+
+    # --- rows ---
+
+    def invitations(self, keys: Collection[InvitationKey]) -> dict[InvitationKey, Invitation]:
+        """Read rows."""
+        with self._lock:
+            return {key: self._rows[key] for key in keys if key in self._rows}
+
+    def due(self, lane: str, now: datetime, limit: int) -> list[InvitationKey]:
+        """List rows of a connection that are due, soonest first."""
+        with self._lock:
+            found = [
+                (row.due_at, row.key)
+                for row in self._rows.values()
+                if row.connection == lane and row.due_at is not None and row.due_at <= now
+            ]
+            return [key for _, key in sorted(found)[:limit]]
+
+    def apply(self, steps: Sequence[Step]) -> list[Applied]:
+        """Write each step on its own condition."""
+        return [self._apply(step) for step in steps]
+
+    def apply_directly(self, key: InvitationKey, **changes: Any) -> None:
+        """Put a row into a state that a test starts from."""
+        with self._lock:
+            self._rows[key] = self._checked(self._rows[key].model_copy(update=changes))
+
+    def rows_in_state(self, state: State, limit: int) -> list[InvitationKey]:
+        """List rows in a state by start date."""
+        with self._lock:
+            found = sorted((row.start_date or date.max, row.key) for row in self._rows.values() if row.state is state)
+            return [key for _, key in found[:limit]]
+
+    # --- hires ---
+
+    def hire(self, key: HireKey) -> HireFile:
+        """Read everything about one hire."""
+        with self._lock:
+            rows = tuple(self._rows[name] for name in sorted(self._rows) if name.hire == key)
+            return HireFile(self._hires.get(key), rows)
+
+    def guard_holders(self, keys: Collection[GuardKey]) -> dict[GuardKey, str]:
+        """Tell who holds which mailbox."""
+        with self._lock:
+            return {key: self._guards[key] for key in keys if key in self._guards}
+
+    def commit(self, plan: HirePlan) -> bool:
+        """Write all of a plan, or nothing."""
+        with self._lock:
+            stored = self._hires.get(plan.record.key)
+            if (stored.revision if stored else None) != plan.seen_revision:
+                return False
+            if any(row.key in self._rows for row in plan.opens) or not all(
+                self._holds_for(step) for step in plan.steps
+            ):
+                return False
+            if any(self._guards.get(key, holder) != holder for key, holder in plan.takes):
+                return False
+            if any(self._guards.get(key) != holder for key, holder in plan.releases):
+                return False
+            for key, _ in plan.releases:
+                del self._guards[key]
+            self._guards |= dict(plan.takes)
+            self._hires[plan.record.key] = plan.record
+            self._rows |= {row.key: self._checked(row) for row in plan.opens}
+            for step in plan.steps:
+                self._write(step)
+            return True
+
+    # --- notices, holds, audit ---
+
+    def notice(self, notice_id: str) -> NoticeRecord | None:
+        """Read one recorded notice."""
+        with self._lock:
+            return self._notices.get(notice_id)
+
+    def put_notice(self, record: NoticeRecord) -> bool:
+        """Write revision n over revision n - 1."""
+        with self._lock:
+            stored = self._notices.get(record.notice.notice_id)
+            if (stored.revision if stored else 0) != record.revision - 1:
+                return False
+            self._notices[record.notice.notice_id] = record
+            return True
+
+    def due_notices(self, now: datetime, limit: int) -> list[str]:
+        """List waiting notices that are due."""
+        with self._lock:
+            found = [(r.due_at, key) for key, r in self._notices.items() if r.due_at is not None and r.due_at <= now]
+            return [key for _, key in sorted(found)[:limit]]
+
+    def notices_in_state(self, state: NoticeState, limit: int) -> list[str]:
+        """List recorded notices in a state, newest first."""
+        with self._lock:
+            found = [(record.updated_at, key) for key, record in self._notices.items() if record.state is state]
+            return [key for _, key in sorted(found, reverse=True)[:limit]]
+
+    def holds(self, connections: Collection[str]) -> list[Hold]:
+        """Read the holds of connections and of their grants."""
+        with self._lock:
+            return [hold for (connection, _), hold in self._holds.items() if connection in connections]
+
+    def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
+        """Place or move a hold if it is still as seen."""
+        with self._lock:
+            name = (hold.connection, hold.grant_digest)
+            if self._holds.get(name) != seen:
+                return False
+            self._holds[name] = hold
+            return True
+
+    def release_hold(self, hold: Hold) -> None:
+        """End a hold, if it is still as given."""
+        with self._lock:
+            name = (hold.connection, hold.grant_digest)
+            if self._holds.get(name) == hold:
+                del self._holds[name]
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Keep what an operator did."""
+        with self._lock:
+            self.audits.append(entry)
+
+    # --- one step ---
+
+    def _apply(self, step: Step) -> Applied:
+        with self._lock:
+            found = self._rows.get(step.key)
+            guard = step.releases
+            if self._holds_for(step) and (guard is None or self._guards.get(guard) == step.before.holder):
+                self._write(step)
+                if guard is not None:
+                    del self._guards[guard]
+                return Applied.NOW
+            return Applied.BEFORE if found is not None and step.already_in(found) else Applied.REFUSED
+
+    def _holds_for(self, step: Step) -> bool:
+        found = self._rows.get(step.key)
+        return found is not None and all(getattr(found, name) == value for name, value in step.conditions.items())
+
+    def _write(self, step: Step) -> None:
+        self._rows[step.key] = self._checked(self._rows[step.key].model_copy(update=step.changes))
+
+    @staticmethod
+    def _checked(row: Invitation) -> Invitation:
+        assert (row.due_at is not None) == (row.state in LIVE), f"{row.key}: exactly live rows have a due time"
+        return row

@@ -1,0 +1,136 @@
+"""Stage files: what is refused at load, and what the message says."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.provider import FakeProvider
+from usher.config import STAGES, Environment, Stage, load_stage, parse_stage, url_errors
+from usher.domain.errors import BadPolicy
+
+STAGE = """
+version = 3
+allowed_hosts = ["127.0.0.1:4611"]
+[company]
+email_domains = ["example.com"]
+time_zone = "Europe/Berlin"
+mode = "live"
+[connections.main]
+provider = "sentry"
+organization = "acme"
+base_url = "https://provider.example"
+roles = ["member"]
+[[rules]]
+name = "everybody"
+when = { everyone = true }
+connection = "main"
+grant = { role = "member" }
+"""
+
+
+def parsed(text: str) -> Stage:
+    """Parse a stage with one known provider and no sources."""
+    return parse_stage(tomllib.loads(text), "test.toml", {"sentry": FakeProvider()}, {})
+
+
+def test_a_stage_gets_the_timings_of_its_provider_where_it_says_nothing_else() -> None:
+    """And may change each of them."""
+    assert parsed(STAGE).policy.connections["main"].timings.settle == 90
+    changed = STAGE.replace("[[rules]]", "timings = { settle = 120 }\n[[rules]]")
+    assert parsed(changed).policy.connections["main"].timings.settle == 120
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('provider = "sentry"', 'provider = "senty"', "test.toml: connection 'main': provider: is not one of sentry"),
+        ('role = "member" }', 'role = "owner" }', "test.toml: rule 'everybody': grant: role 'owner' is not listed"),
+        ("everyone = true", 'dept = ["x"]', "test.toml: rule 'everybody': when.dept: Extra inputs are not permitted"),
+        ("everyone = true", "", "test.toml: rule 'everybody': when: Value error, says nothing"),
+        ('mode = "live"', 'mode = "lively"', "test.toml: company.mode: Input should be 'plan' or 'live'"),
+        ('organization = "acme"', 'organization = "../../users"', "test.toml: connection 'main': organization: "),
+        ('organization = "acme"', 'organisation = "acme"', "test.toml: connection 'main': organi"),
+        ("version = 3", "version = 0", "test.toml: version: Input should be greater than or equal to 1"),
+        ('"Europe/Berlin"', '"Europe/Berlinn"', "test.toml: company.time_zone: Value error, is not an IANA"),
+        (
+            "[[rules]]",
+            "timings = { settle = 60 }\n[[rules]]",
+            "timings: settle + (absent_reads - 1) x read_gap is 22 s",
+        ),
+        ("https://provider.example", "https://evil.example", "base_url: its host 'evil.example' is not the vendor's"),
+        ('["example.com"]', '["Example.com"]', "company: email_domains: 'Example.com' is not a lower-case"),
+        ('["example.com"]', "[]", "company: email_domains: is empty"),
+        ("[[rules]]", "[limits]\nmost_atempts = 3\n[[rules]]", "test.toml: limits"),
+    ],
+)
+def test_a_stage_that_is_wrong_is_refused_naming_file_rule_and_field(old: str, new: str, message: str) -> None:
+    """Everything that is wrong, in words of the file."""
+    with pytest.raises(BadPolicy) as refused:
+        parsed(STAGE.replace(old, new, 1))
+    assert message in str(refused.value)
+
+
+def test_a_file_that_is_no_toml_is_refused_with_its_name(tmp_path: Path) -> None:
+    """Not with a stack trace."""
+    path = tmp_path / "broken.toml"
+    path.write_text("version = ")
+    with pytest.raises(BadPolicy, match=r"broken\.toml"):
+        load_stage(path, {}, {})
+    with pytest.raises(BadPolicy, match=r"missing\.toml"):
+        load_stage(tmp_path / "missing.toml", {}, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://provider.example",
+        "https://provider.example:8443",
+        "https://user@provider.example",
+        "https://provider.example@evil.io",
+        "https://evil.io",
+        "https://provider.example.evil.io",
+        "https://127.0.0.1",
+        "http://127.0.0.1:9001",
+        "http://169.254.169.254",
+        "http://[::1]:4611",
+        "http://2130706433",
+        "http://0x7f.1:4611",
+        "http://localhost:4611",
+        "file:///etc/passwd",
+        "ftp://provider.example",
+        "https://",
+        "https://provider.example?x=1",
+        "https://provider.example#x",
+        "https://provider.example\\@evil.io",
+        "https://provider.example\r\nX: y",
+        "https://pr\u043evider.example",
+        "https://provider.example:port",
+        "",
+    ],
+)
+def test_a_base_url_is_https_to_the_vendor_or_a_listed_host_and_nothing_else(url: str) -> None:
+    """Nothing in an event can change it, and nothing in a stage file opens more than it lists."""
+    assert url_errors(url, ["127.0.0.1:4611"], FakeProvider().is_vendor_host)
+
+
+@pytest.mark.parametrize("url", ["https://provider.example", "https://provider.example/x", "http://127.0.0.1:4611"])
+def test_the_vendor_and_listed_hosts_may_be_called(url: str) -> None:
+    """With the port that is listed."""
+    assert url_errors(url, ["127.0.0.1:4611"], FakeProvider().is_vendor_host) == []
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_shipped_stages_are_in_plan_mode(name: str) -> None:
+    """On install everything runs and nothing is sent."""
+    raw: dict[str, Any] = tomllib.loads((STAGES / f"{name}.toml").read_text())
+
+    assert raw["company"]["mode"] == "plan"
+
+
+def test_the_environment_may_lack_what_a_function_does_not_need() -> None:
+    """Each function gets only its own variables."""
+    environment = Environment.of({"USHER_TABLE": "t", "USHER_PROVIDER_QUEUES": '{"sentry": "url"}'})
+
+    assert (environment.table, environment.provider_queues, environment.provider) == ("t", {"sentry": "url"}, "")
