@@ -24,7 +24,7 @@ DUPLICATE_OF = "canonical/E-9/atlassian-main"
 
 def wanted_again(row: Invitation, want: Want | None = None, **more: Any) -> Step:
     """Plan a row again with version 2 of the hire."""
-    said = {
+    said: dict[str, Any] = {
         "hire_version": 2,
         "policy_version": "1.abc",
         "start_date": date(2026, 9, 14),

@@ -50,13 +50,14 @@ GROUP = Part("group", "g-1")
 
 def ended(row: Invitation, outcome: Outcome, **more: Any) -> Step:
     """Record an outcome one second after noon, with a POST at noon."""
-    said = {"now": later(1), "timings": TIMINGS, "limits": LIMITS, "resend_expired": True, "posted_at": NOON} | more
+    said: dict[str, Any] = {"now": later(1), "timings": TIMINGS, "limits": LIMITS}
+    said |= {"resend_expired": True, "posted_at": NOON} | more
     return settled(row, outcome, **said)
 
 
 def looked(row: Invitation, finding: Finding, seconds: float = 180, **more: Any) -> Step:
     """Record a read so many seconds after noon."""
-    said = {"now": later(seconds), "timings": TIMINGS, "limits": LIMITS, "resend_expired": True} | more
+    said: dict[str, Any] = {"now": later(seconds), "timings": TIMINGS, "limits": LIMITS, "resend_expired": True} | more
     return read(row, finding, **said)
 
 

@@ -11,6 +11,7 @@ from usher.domain.errors import DetailsUnavailable, Problem
 from usher.domain.hire import Change, HireKey, NewHire, Result
 from usher.domain.invitation import NotNow, Origin, State
 from usher.domain.notice import Notice, NoticeState
+from usher.domain.planning import HirePlan
 from usher.domain.policy import Company, Mode, SendTime
 from usher.ports import SourceSettings
 from usher.use_cases.plan_invites import Planned
@@ -295,16 +296,14 @@ def test_a_policy_in_plan_mode_stops_what_was_pending(world: World) -> None:
 
 def test_a_planner_that_lost_the_race_plans_again(world: World) -> None:
     """The higher version wins, whoever commits first."""
-    real, raced = world.store.commit, []
+    real = world.store.commit
 
-    def commit(plan: object) -> bool:
-        if not raced:
-            raced.append(True)
-            world.store.commit = real  # type: ignore[method-assign]
-            world.says(a_hire(version=5, work_email="ann.new@example.com"))
-        return real(plan)  # type: ignore[arg-type]
+    def commit(plan: HirePlan) -> bool:
+        world.store.commit = real  # type: ignore[method-assign]
+        world.says(a_hire(version=5, work_email="ann.new@example.com"))
+        return real(plan)
 
-    world.store.commit = commit  # type: ignore[assignment, method-assign]
+    world.store.commit = commit  # type: ignore[method-assign]
     world.says(a_hire(version=4))
 
     assert world.row().address == "ann.new@example.com"
