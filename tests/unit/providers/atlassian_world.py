@@ -32,6 +32,8 @@ GRANT = Grant(
     access=(Access(resource=JIRA, role="atlassian/user"),), groups=(GROUP_ID,), notify=True, message="Welcome"
 )
 
+TIMINGS = Atlassian(make_client(1)).timings
+
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
@@ -45,7 +47,7 @@ def a_connection(**changes: Any) -> Connection:
         "roles": ("atlassian/user",),
         "resources": (JIRA,),
         "plain_groups": (GROUP_ID,),
-        "timings": Atlassian(httpx.Client()).timings,
+        "timings": TIMINGS,
     }
     return Connection(**base | changes)
 

@@ -165,7 +165,11 @@ def test_a_reset_before_the_answer_is_ambiguous() -> None:
     """
     The request was read, so the provider may have acted.
     """
-    with listening(lambda connection: connection.recv(65536) and None) as url, make_client(1) as client:
+
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(65536)
+
+    with listening(hang_up) as url, make_client(1) as client:
         ending = send(client, "GET", url, token="t", deadline=Deadline(13))
 
     assert ending == Ambiguous("the connection broke (RemoteProtocolError)")
@@ -386,7 +390,8 @@ def test_a_date_time_needs_text_with_a_zone() -> None:
     Values of a provider's body may be anything.
     """
     assert date_time("2026-08-20T10:00:00.123456Z") == datetime(2026, 8, 20, 10, 0, 0, 123456, tzinfo=UTC)
-    assert [date_time(value) for value in (None, 7, [], "", "x", "2026-08-20")] == [None] * 6
+    others: list[object] = [None, 7, [], "", "x", "2026-08-20"]
+    assert [date_time(value) for value in others] == [None] * 6
 
 
 def test_a_url_stays_under_its_base() -> None:

@@ -1,0 +1,82 @@
+# One command each; `make` lists them. Python 3.13 comes from .python-version, everything else from the lock files.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+UV := $(shell command -v uv || echo .tools/bin/uv)
+UV_VERSION := 0.13.9
+PY := .venv/bin/python
+SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+ARCH ?= arm64
+STAGE ?= dev
+SETUP := .venv/.done .venv-sam/.done .venv-local/.done
+LOCK := $(UV) pip compile -q --universal --python-version 3.13 --generate-hashes --no-header
+
+.PHONY: help setup demo up down status test check lock build deploy clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## make the virtual environments; does nothing when they are up to date
+
+demo: $(SETUP) ## run the whole system on this machine, send the sample events, check the outcomes
+	@$(PY) -m usher_local demo $(ARGS)
+
+up: $(SETUP) ## keep the whole system running on this machine until Ctrl-C; options: ARGS="--sentry-url ..."
+	@$(PY) -m usher_local up $(ARGS)
+
+down: ## stop what `make up` keeps running
+	@$(PY) -m usher_local down
+
+status: ## say whether the system runs on this machine, and where it answers
+	@$(PY) -m usher_local status
+
+test: $(SETUP) ## run every test; options: ARGS="-k sentry"
+	$(PY) -m pytest $(ARGS)
+
+check: $(SETUP) ## what CI runs: format, lint, types, import contracts, template, tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy layers/usher/usher ops local functions tests
+	.venv/bin/lint-imports
+	$(SAM) validate --lint
+	$(PY) -m pytest
+
+lock: $(UV) ## compile the lock files from pyproject.toml
+	$(LOCK) pyproject.toml -o layers/usher/requirements.txt
+	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
+	$(LOCK) --group sam -o requirements-sam.lock
+	$(LOCK) --group local -o requirements-local.lock
+
+# SAM's packages date every file 1980, so ordinary bytecode looks stale to Lambda and is compiled at each cold start.
+build: $(SETUP) ## build functions and layer for AWS; ARCH=arm64 or x86_64
+	$(SAM) build --parameter-overrides Architecture=$(ARCH)
+	$(PY) -m compileall -q -f -j 0 --invalidation-mode unchecked-hash .aws-sam/build
+
+deploy: build ## deploy to AWS; STAGE=dev or prod, further parameters: PARAMETERS="AlarmTopicArn=..."
+	$(SAM) deploy --config-env $(STAGE) --parameter-overrides Stage=$(STAGE) Architecture=$(ARCH) $(PARAMETERS)
+
+clean: ## remove what was built and cached; the virtual environments stay
+	@if [[ -x $(PY) ]]; then $(PY) -m usher_local down; fi
+	rm -rf .aws-sam .local .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv*' -not -path './.tools/*' -prune -exec rm -rf {} +
+
+# The project's own packages are found through a path file, so that nothing has to be built or installed for them.
+.venv/.done: requirements-dev.lock .python-version | $(UV)
+	$(UV) venv -q --seed --allow-existing .venv
+	$(UV) pip sync -q --require-hashes --python $(PY) requirements-dev.lock
+	printf '%s\n' "$(CURDIR)/layers/usher" "$(CURDIR)/ops" "$(CURDIR)/local" \
+		> "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/usher-project.pth"
+	printf '#!%s\nimport sys\n\nfrom usher_ops.main import main\n\nsys.exit(main())\n' "$(CURDIR)/$(PY)" > .venv/bin/usher
+	chmod +x .venv/bin/usher
+	@touch $@
+
+.venv-%/.done: requirements-%.lock .python-version | $(UV)
+	$(UV) venv -q --seed --allow-existing .venv-$*
+	$(UV) pip sync -q --require-hashes --python .venv-$*/bin/python requirements-$*.lock
+	@touch $@
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install -q uv==$(UV_VERSION)

@@ -1,0 +1,26 @@
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """The template as written, and as CloudFormation gets it: the SAM translator lives in an environment of its own."""
+    python = ROOT / ".venv-sam" / "bin" / "python"
+    assert python.exists(), "the SAM environment is missing; run: make setup"
+    answer = subprocess.run(
+        [python, Path(__file__).with_name("translate.py"), ROOT / "template.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-west-1"},
+    )
+    assert answer.returncode == 0, answer.stderr
+    translated: dict[str, Any] = json.loads(answer.stdout)
+    return translated
