@@ -94,9 +94,8 @@ class Wire:
 
 def a_call(**changes: Any) -> Call:
     """Make a call with plenty of time."""
-    return Call(
-        a_connection(**changes.pop("connection", {})), **{"secret": SECRET, "seconds": 13, "now": NOW} | changes
-    )
+    base: dict[str, Any] = {"secret": SECRET, "seconds": 13, "now": NOW}
+    return Call(a_connection(**changes.pop("connection", {})), **base | changes)
 
 
 def invited(answer: Answer, *asks: Ask, call: Call | None = None) -> list[Outcome]:
@@ -117,13 +116,20 @@ def found(answers: Iterable[Answer], *asks: Ask) -> list[Finding]:
 
 def repaired(answers: Iterable[Answer], *parts: Part, ref: str | None = ANN_ID) -> Outcome:
     """Repair Ann's open parts over a wire with these answers."""
-    return Wire(list(answers)).atlassian.repair(a_call(), an_ask(ref=ref, open_parts=parts))
+    return Wire(list(answers)).atlassian.repair(a_call(), an_ask(grant=granting(*parts), ref=ref, open_parts=parts))
+
+
+def granting(*parts: Part) -> Grant:
+    """Make a grant of these parts."""
+    access = tuple(Access(resource=part.name, role=part.role) for part in parts if part.role is not None)
+    return Grant(access=access, groups=tuple(part.name for part in parts if part.role is None), message="Welcome")
 
 
 def errors(status: int, *codes: str | None, **fields: Any) -> httpx.Response:
     """Make an answer in the application's own envelope (A)."""
-    found = [({"code": code} if code is not None else {}) | {"status": str(status), "detail": None} for code in codes]
-    return httpx.Response(status, json={"errors": [error | fields for error in found]})
+    base: dict[str, Any] = {"status": str(status), "detail": None}
+    found = [base | fields | ({} if code is None else {"code": code}) for code in codes]
+    return httpx.Response(status, json={"errors": found})
 
 
 def person(

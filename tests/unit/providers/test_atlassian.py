@@ -22,6 +22,7 @@ from tests.unit.providers.atlassian_world import (
     a_connection,
     an_ask,
     errors,
+    granting,
     page,
     person,
     repaired,
@@ -138,6 +139,18 @@ def test_open_parts_are_given_one_by_one_without_another_invitation() -> None:
     assert wire.bodies == [{"role": "atlassian/user", "resource": JIRA}, {"accountId": ANN_ID}]
 
 
+def test_what_the_grant_no_longer_names_is_not_given() -> None:
+    """
+    A group that was removed in review is not given to those who waited for it.
+    """
+    wire = Wire([DONE])
+
+    outcome = wire.atlassian.repair(a_call(), an_ask(grant=granting(USER), ref=ANN_ID, open_parts=(GROUP,)))
+
+    assert outcome == Accepted(ANN_ID, mailed=False)
+    assert wire.requests == []
+
+
 @pytest.mark.parametrize("part", [USER, GROUP])
 def test_a_part_that_the_person_has_already_is_done(part: Part) -> None:
     assert repaired([errors(409, "ADMIN-UAM-409-2")], part) == Accepted(ANN_ID, mailed=False)
@@ -183,8 +196,9 @@ def test_an_answer_that_stops_everything_is_handed_on_and_nothing_more_is_sent(
     The memberships call declares no error bodies, so what carries no code is ambiguous: the directory tells.
     """
     wire = Wire([DONE, answer])
+    parts = (USER, GROUP, WIKI_USER)
 
-    ending = wire.atlassian.repair(a_call(), an_ask(ref=ANN_ID, open_parts=(USER, GROUP, WIKI_USER)))
+    ending = wire.atlassian.repair(a_call(), an_ask(grant=granting(*parts), ref=ANN_ID, open_parts=parts))
 
     assert type(ending) is outcome
     assert len(wire.requests) == 2

@@ -152,6 +152,7 @@ def test_somebody_without_an_address_may_be_the_one_who_seems_absent() -> None:
 
     assert ann == ReadFailed("the directory shows somebody without an address")
     assert isinstance(bob, Present)
+    assert found([page(hidden, row(status="not_invited"))]) == [Absent()]
 
 
 def test_roles_of_a_person_without_an_account_id_cannot_be_read() -> None:

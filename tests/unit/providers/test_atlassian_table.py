@@ -1,6 +1,7 @@
 """The reviewed table: one test for each of its rows, for every envelope, and for what it does not list."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -82,6 +83,7 @@ ORGANIZATION: list[tuple[int, str, type[Outcome], str]] = [
 
 PERSON: list[tuple[int, str, type[Outcome], str]] = [
     (204, ANYTHING, Accepted, ""),
+    (404, "ADMIN-UAM-404-1", Ambiguous, "a resource or the person was not found (404 ADMIN-UAM-404-1)"),
     (404, ANYTHING, Ambiguous, "the person, group or resource was not found (404)"),
     (409, "ADMIN-UAM-409-2", Accepted, ""),
 ]
@@ -130,6 +132,14 @@ def test_every_row_of_the_table_has_its_case() -> None:
     tested += [first(status, code, On.PERSON) for status, code, _, _ in PERSON]
 
     assert [row for row in ROWS if row not in tested] == []
+
+
+def test_the_page_for_operators_shows_the_table_as_it_is() -> None:
+    page = Path(__file__).parents[3].joinpath("docs/providers/atlassian.md").read_text(encoding="utf-8")
+
+    shown = [line for line in page.splitlines() if line.startswith("| `") and line[3].isdigit()]
+
+    assert shown == [f"| `{row.status}` | {row.code} | {row.on} | {row.says} | {row.means} |" for row in ROWS]
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 415, 429, 500, 502, 503, 504, 302])

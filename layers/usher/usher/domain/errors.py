@@ -7,6 +7,10 @@ UsherError
 ├── BadPolicy           a stage file that must not be loaded
 ├── Unauthentic         a request whose sender cannot be believed
 ├── UnknownSource       a source that this stage does not listen to
+├── UnfitRequest        a request that is refused before anything of it is believed
+│   ├── BodyTooLarge    more bytes than an announcement has
+│   ├── BodyCompressed  bytes that would have to be unfolded first
+│   └── NotAPost        a verb that announces nothing
 ├── DetailsUnavailable  the HR system did not give the details of a thin notice (yet)
 ├── SecretUnavailable   a secret that is missing, empty or unreadable
 ├── QueueUnavailable    a queue did not take a message
@@ -53,6 +57,22 @@ class Unauthentic(UsherError):
 
 class UnknownSource(UsherError):
     """This stage does not listen to a source of this name."""
+
+
+class UnfitRequest(UsherError):
+    """A request that is refused before anything of it is believed."""
+
+
+class BodyTooLarge(UnfitRequest):
+    """The body has more bytes than an announcement has."""
+
+
+class BodyCompressed(UnfitRequest):
+    """The body would have to be unfolded first, and a few bytes can unfold to gigabytes."""
+
+
+class NotAPost(UnfitRequest):
+    """The verb announces nothing, and the request is no handshake of this source."""
 
 
 class DetailsUnavailable(UsherError):

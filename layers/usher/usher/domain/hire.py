@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 SCHEMA_VERSION = 1
 """Written into every item; code that meets a newer one leaves the item alone."""
@@ -15,6 +15,8 @@ LATEST_VERSION = 2**53 - 1
 """Versions stay exact in every JSON reader."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def plain_text(value: str) -> str:
@@ -34,6 +36,15 @@ def known_zone(value: str) -> str:
     return value
 
 
+def written_day(value: object) -> object:
+    """Take a day as ISO 8601 writes it, and no other text; a lax reader would take seconds since 1970 as well."""
+    if not isinstance(value, str):
+        return value
+    if not _DAY.fullmatch(value):
+        raise ValueError("is not a day of the form YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
 HireId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Text = Annotated[
@@ -41,6 +52,8 @@ Text = Annotated[
 ]
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$"), AfterValidator(known_zone)]
 Version = Annotated[int, Field(ge=1, le=LATEST_VERSION)]
+# The bounds keep every sum of days and every change of zone within the calendar.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31)), BeforeValidator(written_day)]
 
 
 class Change(StrEnum):
@@ -84,7 +97,7 @@ class NewHire(BaseModel):
     )
     given_name: Text | None = None
     family_name: Text | None = None
-    start_date: date | None = Field(default=None, description="The first day of work.")
+    start_date: Day | None = Field(default=None, description="The first day of work.")
     time_zone: Zone | None = Field(default=None, description="IANA name; default is the company's.")
     department: Text | None = None
     title: Text | None = None

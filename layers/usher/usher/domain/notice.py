@@ -1,5 +1,7 @@
 """What a source said, verified and parsed; and the record of those that wait, are parked or were no hire."""
 
+import base64
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -38,6 +40,43 @@ class Notice(BaseModel):
     def is_thin(self) -> bool:
         """Say whether the details must be fetched."""
         return self.change is not None and self.subject is not None and self.hire is None and not self.problems
+
+
+MOST_SEALED = 150 * 1024
+"""Bytes of a body that are kept: with the rest of a notice they fit into a queue message and a table item."""
+
+
+def notice_id_of(*parts: str | bytes) -> str:
+    """Name a notice by what told it, so that a redelivery has the same name."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part.encode(errors="replace") if isinstance(part, str) else part
+        digest.update(len(text).to_bytes(8) + text)
+    return digest.hexdigest()[:32]
+
+
+def unusable(
+    notice_id: str,
+    source: str,
+    body: bytes,
+    problems: tuple[Problem, ...],
+    received_at: datetime,
+    *,
+    event: str = "unreadable",
+    subject: str | None = None,
+) -> Notice:
+    """Make the notice of a body that its sender vouches for and nobody can use; it is parked, with the body sealed."""
+    if len(body) > MOST_SEALED:
+        problems += (Problem("body", f"is kept without what follows its first {MOST_SEALED // 1024} KiB"),)
+    return Notice(
+        notice_id=notice_id,
+        source=source,
+        received_at=received_at,
+        event=event,
+        subject=subject,
+        problems=problems,
+        sealed_body=base64.b64encode(body[:MOST_SEALED]).decode(),
+    )
 
 
 class NoticeState(StrEnum):

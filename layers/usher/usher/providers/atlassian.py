@@ -32,7 +32,7 @@ from usher.domain.policy import Connection, Grant, Timings
 from usher.ports import Ask, Call
 from usher.providers.atlassian_api import Organization
 from usher.providers.atlassian_directory import INVITE_ONLY, look_up
-from usher.providers.atlassian_results import GROUP, read_results
+from usher.providers.atlassian_results import GROUP, parts_of, read_results
 from usher.providers.atlassian_table import On, refusal
 from usher.providers.http import Answer, Deadline, is_token
 
@@ -116,7 +116,7 @@ class Atlassian:
 
     def repair(self, call: Call, ask: Ask) -> Outcome:
         """
-        Give the open parts, one request each.
+        Give the open parts that the grant still names, one request each.
 
         Giving a part twice does no harm, so an answer that stops everything (a limit, a refused key, silence) is handed
         on as it is; where only some parts are refused, these alone stay open.
@@ -127,8 +127,10 @@ class Atlassian:
         account = ask.ref or self._account(organization, ask)
         if not isinstance(account, str):
             return account
+        granted = parts_of(ask.grant)
+        open_parts = [part for part in ask.open_parts if part in granted]
         refused: dict[Part, RefusedGrant | RefusedPerson] = {}
-        for part in ask.open_parts:
+        for part in open_parts:
             match self._give(organization, account, part):
                 case None:
                     continue
@@ -139,7 +141,7 @@ class Atlassian:
         if not refused:
             return Accepted(account, mailed=False)
         first = next(iter(refused.values()))
-        if len(refused) == len(ask.open_parts):
+        if len(refused) == len(open_parts):
             return first
         return PartlyAccepted(account, mailed=False, open=tuple(refused), reason=first.reason)
 

@@ -104,6 +104,8 @@ ROWS: tuple[Row, ...] = (
     # 404: the organization, or something that the grant names.
     Row("404", "ADMIN-UAM-404-2", Means.CONNECTION, "there is no such organization"),
     Row("404", "ADMIN-404-2", Means.CONNECTION, "there is no such organization"),
+    # To one person's request it may also say that the person is unknown, which must not hold everybody's grant.
+    Row("404", "ADMIN-UAM-404-1", Means.UNKNOWN, "a resource or the person was not found", on=On.PERSON),
     Row("404", "ADMIN-UAM-404-1", Means.GRANT, "a resource of the grant does not exist", "Unknown Resource"),
     Row("404", "ADMIN-UAM-404-3", Means.GRANT, "a group of the grant does not exist", "Group Not Found"),
     Row("404", "ADMIN-404-10", Means.GRANT, "a group of the grant does not exist"),

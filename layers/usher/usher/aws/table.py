@@ -1,0 +1,375 @@
+"""
+The one DynamoDB table.
+
+Rows are written in batches of 25 conditional statements, each with a verdict of its own (PartiQL
+BatchExecuteStatement): BatchWriteItem takes no conditions, and a transaction fails as a whole.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from usher.aws import items
+from usher.domain.errors import StoreUnavailable
+from usher.domain.hire import SCHEMA_VERSION, HireKey
+from usher.domain.hold import Hold
+from usher.domain.invitation import GuardKey, Invitation, InvitationKey, State, Step
+from usher.domain.notice import NoticeRecord, NoticeState
+from usher.domain.planning import HireFile, HirePlan
+from usher.ports import NOTICE_LANE, Applied, AuditEntry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MOST_STATEMENTS = 25
+MOST_KEYS = 100
+MOST_WRITES = 100
+MOST_ROUNDS = 5
+"""How often keys that a batch read left out are asked for again."""
+
+
+class DynamoTable:
+    """`usher.ports.Store` over one table with the indexes ``due`` and ``state``."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    # --- rows ---
+
+    def invitations(self, keys: Collection[InvitationKey]) -> dict[InvitationKey, Invitation]:
+        """Read rows."""
+        found = self._get_many([items.row_key(key) for key in dict.fromkeys(keys)])
+        rows = [items.row_in(item) for item in found if items.is_readable(item)]
+        return {row.key: row for row in rows}
+
+    def due(self, lane: str, now: datetime, limit: int) -> list[InvitationKey]:
+        """List rows of a connection that are due, soonest first."""
+        return [items.row_key_in(pk, sk) for pk, sk in self._due(lane, now, limit)]
+
+    def due_notices(self, now: datetime, limit: int) -> list[str]:
+        """List waiting notices that are due."""
+        return [pk.split("#")[1] for pk, _ in self._due(NOTICE_LANE, now, limit)]
+
+    def rows_in_state(self, state: State, limit: int) -> list[InvitationKey]:
+        """List rows in a state by start date."""
+        return [items.row_key_in(pk, sk) for pk, sk in self._in_state(f"row#{state}", limit, forward=True)]
+
+    def notices_in_state(self, state: NoticeState, limit: int) -> list[str]:
+        """List recorded notices in a state, newest first."""
+        return [pk.split("#")[1] for pk, _ in self._in_state(f"notice#{state}", limit, forward=False)]
+
+    def apply(self, steps: Sequence[Step]) -> list[Applied]:
+        """Write many steps, each on its own condition."""
+        verdicts: dict[int, Applied] = {}
+        plain = [(number, step) for number, step in enumerate(steps) if step.releases is None]
+        for chunk in batched(plain, MOST_STATEMENTS, strict=False):
+            applied = self._apply_batch([step for _, step in chunk])
+            verdicts |= {number: verdict for (number, _), verdict in zip(chunk, applied, strict=True)}
+        for number, step in enumerate(steps):
+            if step.releases is not None:
+                verdicts[number] = self._apply_with_guard(step, step.releases)
+        return [verdicts[number] for number in range(len(steps))]
+
+    # --- hires ---
+
+    def hire(self, key: HireKey) -> HireFile:
+        """Read everything about one hire."""
+        pk, sk = items.hire_key(key)
+        found = [item for item in self._query(pk) if items.is_readable(item)]
+        record = next((items.hire_in(item) for item in found if item["sk"] == sk), None)
+        rows = tuple(items.row_in(item) for item in found if item["sk"].startswith("INV#"))
+        return HireFile(record, rows)
+
+    def guard_holders(self, keys: Collection[GuardKey]) -> dict[GuardKey, str]:
+        """Tell who holds which mailbox."""
+        names = {items.guard_key(key): key for key in keys}
+        found = self._get_many(list(names))
+        return {names[item["pk"], item["sk"]]: item["holder"] for item in found}
+
+    def commit(self, plan: HirePlan) -> bool:
+        """Write a plan in one transaction."""
+        writes = [self._put_record(plan), *(self._put_new(items.row_item(row)) for row in plan.opens)]
+        writes += [{"Update": self._update(step)} for step in plan.steps]
+        writes += [{"Delete": self._delete_guard(key, holder)} for key, holder in plan.releases]
+        writes += [{"Put": self._take_guard(key, holder)} for key, holder in plan.takes]
+        if len(writes) > MOST_WRITES:
+            raise StoreUnavailable(f"a plan of {len(writes)} writes is too large for one transaction")
+        if self._transact(writes):
+            return True
+        # The condition may have failed on our own write, whose answer got lost.
+        return self.hire(plan.record.key).record == plan.record
+
+    # --- notices, holds, audit ---
+
+    def notice(self, notice_id: str) -> NoticeRecord | None:
+        """Read one recorded notice."""
+        found = self._get_many([items.notice_key(notice_id)])
+        return next((items.notice_in(item) for item in found if items.is_readable(item)), None)
+
+    def put_notice(self, record: NoticeRecord) -> bool:
+        """Write revision n of a notice over revision n-1."""
+        put = self._put(items.notice_item(record))
+        if record.revision == 1:
+            put["ConditionExpression"] = "attribute_not_exists(pk)"
+        else:
+            put |= {
+                "ConditionExpression": "#revision = :seen AND #schema <= :schema",
+                "ExpressionAttributeNames": {"#revision": "revision", "#schema": "schema"},
+                "ExpressionAttributeValues": {
+                    ":seen": items.wire_value(record.revision - 1),
+                    ":schema": items.wire_value(SCHEMA_VERSION),
+                },
+            }
+        sealed = items.sealed_item(record)
+        return self._transact([{"Put": put}, *([{"Put": self._put(sealed)}] if sealed else [])])
+
+    def holds(self, connections: Collection[str]) -> list[Hold]:
+        """Read the holds of connections and of their grants."""
+        found = [item for name in sorted(connections) for item in self._query(items.hold_key(name, None)[0])]
+        return [items.hold_in(item) for item in found if items.is_readable(item) and item["sk"].startswith("HOLD")]
+
+    def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
+        """Place or move a hold if it is still as seen."""
+        put = self._put(items.hold_item(hold))
+        put |= self._as_seen(seen) if seen else {"ConditionExpression": "attribute_not_exists(pk)"}
+        return self._transact([{"Put": put}])
+
+    def release_hold(self, hold: Hold) -> None:
+        """End a hold, if it is still as given."""
+        pk, sk = items.hold_key(hold.connection, hold.grant_digest)
+        delete = {"TableName": self._table, "Key": items.wire({"pk": pk, "sk": sk})} | self._as_seen(hold)
+        self._transact([{"Delete": delete}])
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Write down what an operator did."""
+        with _answered():
+            self._client.put_item(TableName=self._table, Item=items.wire(items.audit_item(entry)))
+
+    # --- writes ---
+
+    def _apply_batch(self, steps: Sequence[Step]) -> list[Applied]:
+        statements = [self._statement(step) for step in steps]
+        try:
+            answers = self._client.batch_execute_statement(Statements=statements)["Responses"]  # type: ignore[arg-type]
+        except (ClientError, BotoCoreError):
+            return [Applied.FAILED] * len(steps)
+        return [self._verdict(step, answer) for step, answer in zip(steps, answers, strict=True)]
+
+    def _verdict(self, step: Step, answer: Any) -> Applied:
+        error = answer.get("Error")
+        if error is None:
+            return Applied.NOW
+        if not str(error.get("Code", "")).startswith("ConditionalCheckFailed"):
+            return Applied.FAILED
+        if "Item" in error:
+            item = items.unwired(error["Item"])
+            return _judged(step, items.row_in(item) if items.is_readable(item) else None)
+        return self._judged_by_reading(step)
+
+    def _judged_by_reading(self, step: Step) -> Applied:
+        try:
+            return _judged(step, self.invitations([step.key]).get(step.key))
+        except StoreUnavailable:
+            return Applied.FAILED
+
+    def _apply_with_guard(self, step: Step, guard: GuardKey) -> Applied:
+        writes = [{"Update": self._update(step)}, {"Delete": self._delete_guard(guard, step.before.holder)}]
+        try:
+            return Applied.NOW if self._transact(writes) else self._judged_by_reading(step)
+        except StoreUnavailable:
+            return Applied.FAILED
+
+    def _statement(self, step: Step) -> dict[str, Any]:
+        """Render a step as one PartiQL statement."""
+        changes = _changes(step)
+        pk, sk = items.row_key(step.key)
+        sets = [(name, value) for name, value in changes.items() if value is not None]
+        removes = [name for name, value in changes.items() if value is None]
+        conditions = {"pk": pk, "sk": sk, "schema": SCHEMA_VERSION} | _conditions(step)
+        present = [(name, value) for name, value in conditions.items() if value is not None]
+        text = [f'UPDATE "{self._table}"', *(f'SET "{name}"=?' for name, _ in sets)]
+        text += [f'REMOVE "{name}"' for name in removes]
+        tests = [f'"{name}"=?' for name, _ in present]
+        tests += [f'"{name}" IS MISSING' for name, value in conditions.items() if value is None]
+        return {
+            "Statement": f"{' '.join(text)} WHERE {' AND '.join(tests)}",
+            "Parameters": [items.wire_value(value) for _, value in [*sets, *present]],
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _update(self, step: Step) -> dict[str, Any]:
+        """Render a step as one update of a transaction."""
+        changes, conditions = _changes(step), {"schema": SCHEMA_VERSION} | _conditions(step)
+        names = {f"#{name}": name for name in [*changes, *conditions]}
+        sets = [f"#{name} = :new_{name}" for name, value in changes.items() if value is not None]
+        removes = [f"#{name}" for name, value in changes.items() if value is None]
+        values = {f":new_{name}": value for name, value in changes.items() if value is not None}
+        values |= {f":old_{name}": value for name, value in conditions.items() if value is not None}
+        tests = [
+            f"#{name} = :old_{name}" if value is not None else f"attribute_not_exists(#{name})"
+            for name, value in conditions.items()
+        ]
+        pk, sk = items.row_key(step.key)
+        return {
+            "TableName": self._table,
+            "Key": items.wire({"pk": pk, "sk": sk}),
+            "UpdateExpression": f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removes)}" if removes else ""),
+            "ConditionExpression": " AND ".join(tests),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": items.wire(values),
+        }
+
+    def _put(self, item: items.Item) -> dict[str, Any]:
+        return {"TableName": self._table, "Item": items.wire(item)}
+
+    def _put_new(self, item: items.Item) -> dict[str, Any]:
+        return {"Put": self._put(item) | {"ConditionExpression": "attribute_not_exists(pk)"}}
+
+    def _put_record(self, plan: HirePlan) -> dict[str, Any]:
+        item = items.hire_item(plan.record)
+        if plan.seen_revision is None:
+            return self._put_new(item)
+        values = {":seen": plan.seen_revision, ":schema": SCHEMA_VERSION}
+        condition = {
+            "ConditionExpression": "#revision = :seen AND #schema <= :schema",
+            "ExpressionAttributeNames": {"#revision": "revision", "#schema": "schema"},
+            "ExpressionAttributeValues": items.wire(values),
+        }
+        return {"Put": self._put(item) | condition}
+
+    def _take_guard(self, key: GuardKey, holder: str) -> dict[str, Any]:
+        pk, sk = items.guard_key(key)
+        return self._put({"pk": pk, "sk": sk, "schema": SCHEMA_VERSION, "holder": holder}) | {
+            "ConditionExpression": "attribute_not_exists(pk) OR #holder = :holder",
+            "ExpressionAttributeNames": {"#holder": "holder"},
+            "ExpressionAttributeValues": items.wire({":holder": holder}),
+        }
+
+    def _delete_guard(self, key: GuardKey, holder: str) -> dict[str, Any]:
+        pk, sk = items.guard_key(key)
+        return {
+            "TableName": self._table,
+            "Key": items.wire({"pk": pk, "sk": sk}),
+            "ConditionExpression": "#holder = :holder",
+            "ExpressionAttributeNames": {"#holder": "holder"},
+            "ExpressionAttributeValues": items.wire({":holder": holder}),
+        }
+
+    def _as_seen(self, hold: Hold) -> dict[str, Any]:
+        values = {":next_probe": items.moment(hold.next_probe), ":probes": hold.probes}
+        return {
+            "ConditionExpression": "#next_probe = :next_probe AND #probes = :probes",
+            "ExpressionAttributeNames": {"#next_probe": "next_probe", "#probes": "probes"},
+            "ExpressionAttributeValues": items.wire(values),
+        }
+
+    def _transact(self, writes: Sequence[dict[str, Any]]) -> bool:
+        """Write all or nothing; False where a condition failed or another write was in the way."""
+        try:
+            self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
+        except self._client.exceptions.TransactionCanceledException as error:
+            codes = {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
+            if codes - {"None"} and codes <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
+                return False
+            raise StoreUnavailable(f"the table did not take a transaction: {', '.join(sorted(codes))}") from None
+        except ClientError as error:
+            raise StoreUnavailable(_code(error)) from None
+        except BotoCoreError as error:
+            raise StoreUnavailable(type(error).__name__) from None
+        return True
+
+    # --- reads ---
+
+    def _get_many(self, keys: Sequence[items.Key]) -> list[items.Item]:
+        found: list[items.Item] = []
+        for chunk in batched(keys, MOST_KEYS, strict=False):
+            wanted: Any = {
+                self._table: {"Keys": [items.wire({"pk": pk, "sk": sk}) for pk, sk in chunk], "ConsistentRead": True}
+            }
+            for _ in range(MOST_ROUNDS):
+                with _answered():
+                    answer = self._client.batch_get_item(RequestItems=wanted)
+                found += [items.unwired(item) for item in answer["Responses"].get(self._table, [])]
+                wanted = answer.get("UnprocessedKeys")
+                if not wanted:
+                    break
+            else:
+                raise StoreUnavailable("the table is too busy to read")
+        return found
+
+    def _query(self, pk: str) -> list[items.Item]:
+        found: list[items.Item] = []
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": items.wire({":pk": pk}),
+            "ConsistentRead": True,
+        }
+        with _answered():
+            for page in self._client.get_paginator("query").paginate(**request):
+                found += [items.unwired(item) for item in page["Items"]]
+        return found
+
+    def _due(self, lane: str, now: datetime, limit: int) -> list[items.Key]:
+        return self._index(
+            "due",
+            limit,
+            KeyConditionExpression="due_lane = :lane AND due_at <= :now",
+            ExpressionAttributeValues=items.wire({":lane": lane, ":now": items.moment(now)}),
+        )
+
+    def _in_state(self, state_key: str, limit: int, *, forward: bool) -> list[items.Key]:
+        return self._index(
+            "state",
+            limit,
+            KeyConditionExpression="state_key = :state",
+            ExpressionAttributeValues=items.wire({":state": state_key}),
+            ScanIndexForward=forward,
+        )
+
+    def _index(self, index: str, limit: int, **query: Any) -> list[items.Key]:
+        keys: list[items.Key] = []
+        paginator = self._client.get_paginator("query")
+        with _answered():
+            pages = paginator.paginate(
+                TableName=self._table, IndexName=index, PaginationConfig={"MaxItems": limit}, **query
+            )
+            for page in pages:
+                found = [items.unwired(item) for item in page["Items"]]
+                keys += [(item["pk"], item["sk"]) for item in found]
+        return keys
+
+
+def _judged(step: Step, found: Invitation | None) -> Applied:
+    return Applied.BEFORE if found is not None and step.already_in(found) else Applied.REFUSED
+
+
+def _changes(step: Step) -> items.Item:
+    """What a step writes, with the attributes of the indexes that follow from it; None where one goes."""
+    before, after = items.row_index(step.before), items.row_index(step.after)
+    follows = {name: value for name, value in after.items() if value != before[name] or name == "expires_at"}
+    changes = {name: items.plain(value) for name, value in step.changes.items()}
+    return changes | follows
+
+
+def _conditions(step: Step) -> items.Item:
+    return {name: items.plain(value) for name, value in step.conditions.items()}
+
+
+def _code(error: ClientError) -> str:
+    return f"the table did not answer: {error.response.get('Error', {}).get('Code', 'an error')}"
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise StoreUnavailable(_code(error)) from None
+    except BotoCoreError as error:
+        raise StoreUnavailable(f"the table did not answer: {type(error).__name__}") from None

@@ -1,0 +1,151 @@
+"""
+BambooHR (contract, section 5.1): says that an employee was created, updated or deleted, and no more.
+
+Both families of its webhooks are read: one employee per event, and the older lists of employees with fields, whose
+names are labels that each customer chooses. Either way the details are asked for. docs/sources/bamboohr.md.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import httpx
+from pydantic import AliasChoices, Field, StringConstraints, ValidationError
+
+from usher.domain.errors import BadEvent, DetailsUnavailable, Problem
+from usher.domain.event import problems_in
+from usher.domain.hire import Change, NewHire, as_version
+from usher.domain.json_text import parse
+from usher.domain.notice import Notice, notice_id_of, unusable
+from usher.ports import SourceSettings, WebhookRequest
+from usher.sources.hr_api import get
+from usher.sources.signatures import Hmac
+from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, event_name
+
+LONGEST_CALL = 15.0
+"""Seconds for asking about one employee."""
+
+_CHANGES = {"created": Change.HIRED, "updated": Change.CHANGED, "deleted": Change.CANCELLED}
+_FIELDS = "firstName,lastName,workEmail,hireDate,jobTitle,department,location,employmentHistoryStatus,status"
+
+# Ids are numbers; zero would be the owner of the API key.
+_EmployeeId = Annotated[TheirId, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
+
+
+class _Employee(Theirs):
+    id: _EmployeeId = Field(validation_alias=AliasChoices("id", "employeeId"))
+
+
+class _Event(Theirs):
+    data: _Employee
+
+
+class _ListedEmployee(_Employee):
+    action: str
+
+
+class _List(Theirs):
+    employees: tuple[_ListedEmployee, ...] = Field(max_length=1000)
+
+
+class _Details(_Employee):
+    first_name: TheirText = Field(None, alias="firstName")
+    last_name: TheirText = Field(None, alias="lastName")
+    work_email: TheirText = Field(None, alias="workEmail")
+    hire_date: TheirDay = Field(None, alias="hireDate")
+    job_title: TheirText = Field(None, validation_alias=AliasChoices("jobTitle", "jobTitleName"))
+    department: TheirText = None
+    location: TheirText = None
+    employment: TheirText = Field(None, alias="employmentHistoryStatus")
+    status: TheirText = None
+
+
+class BambooHr(SignedWebhook):
+    """The source ``bamboohr``; every notice is thin."""
+
+    name = "bamboohr"
+    scheme = Hmac(
+        header="x-bamboohr-signature",
+        signed="{body}{x-bamboohr-timestamp}",
+        timestamp_header="x-bamboohr-timestamp",
+        # The last retry comes after 155 minutes, and may carry the time of the first attempt.
+        tolerance=timedelta(hours=3),
+    )
+
+    def __init__(self, employees: "BambooHrEmployees") -> None:
+        self.details = employees
+
+    def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
+        """Read one event, or one notice for each employee of a list."""
+        event = "unreadable"
+        try:
+            body = parse(request.body)
+            if isinstance(body, dict) and "employees" in body:
+                event = "employee_with_fields"
+                listed = [(f"{event}.{e.action.lower()}", e.id) for e in _List.model_validate(body).employees]
+            else:
+                event = event_name(body.get("type") if isinstance(body, dict) else None)
+                known = event.removeprefix("employee.") in _CHANGES
+                listed = [(event, _Event.model_validate(body).data.id if known else None)]
+        except (BadEvent, ValidationError) as error:
+            problems = error.problems if isinstance(error, BadEvent) else problems_in(error)
+            notice_id = notice_id_of(self.name, request.body)
+            return (unusable(notice_id, self.name, request.body, problems, received_at, event=event),)
+        return tuple(
+            Notice(
+                # BambooHR gives its deliveries no id.
+                notice_id=notice_id_of(self.name, request.body, str(index)),
+                source=self.name,
+                received_at=received_at,
+                event=event_name(event),
+                subject=employee,
+                change=_CHANGES.get(event.rpartition(".")[2]) if employee else None,
+            )
+            for index, (event, employee) in enumerate(listed)
+        )
+
+
+class BambooHrEmployees:
+    """Asks BambooHR for one employee, with everything that only takes effect later."""
+
+    def __init__(self, http: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._http = http
+        self._monotonic = monotonic
+
+    def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
+        """Give the employee as they stand now; raises DetailsUnavailable or BadEvent."""
+        body = get(
+            self._http,
+            f"{(settings.base_url or '').rstrip('/')}/api/v1/employees/{notice.subject}",
+            params={"fields": _FIELDS, "onlyCurrent": "false"},
+            auth=httpx.BasicAuth(secret, "x"),
+            seconds=LONGEST_CALL,
+            monotonic=self._monotonic,
+        )
+        try:
+            employee = _Details.model_validate(body)
+            if employee.id != notice.subject:
+                raise DetailsUnavailable("bamboohr answered with another employee than was asked for", final=True)
+            left = (employee.status or "").lower() == "inactive"
+            return NewHire(
+                source=BambooHr.name,
+                hire_id=employee.id,
+                version=as_version(now),
+                change=Change.CANCELLED if left else notice.change or Change.CHANGED,
+                work_email=employee.work_email,
+                given_name=employee.first_name,
+                family_name=employee.last_name,
+                start_date=employee.hire_date,
+                title=employee.job_title,
+                department=employee.department,
+                location=employee.location,
+                employment_type=employee.employment,
+            )
+        except ValidationError as error:
+            raise BadEvent(*problems_in(error, prefix="employee.")) from None
+
+    def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
+        """Ask for the company's own address at BambooHR."""
+        errors = [] if settings.base_url else ["base_url: is missing; write https://<company>.bamboohr.com"]
+        return [*errors, *(f"options.{name}: is not an option of bamboohr" for name in settings.options)]
