@@ -16,6 +16,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Send the wake-ups; a tick that fails is made good by the next one."""
     swept = bootstrap.sweep()()
     counts = {"rows": swept.rows, "notices": swept.notices, "hires": swept.hires}
-    logger.info("swept", **counts)
+    logger.info("swept", counts=counts)
     metrics.add_metric(name="Sweep", unit=MetricUnit.Count, value=1)
     return counts

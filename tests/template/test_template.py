@@ -75,6 +75,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "NoticeQueue.Arn": TAKE_MESSAGES,
         "IntakeQueue.Arn": TAKE_MESSAGES,
         "Table.Arn": KEEP_RECORDS,
+        "${Table.Arn}/index/state": {"dynamodb:Query"},
         "TableKey.Arn": USE_KEY,
         secrets_of("hr-api"): READ_SECRET,
         "MailboxKey": READ_SECRET,
@@ -94,6 +95,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         f"{provider}Queue.Arn": TAKE_MESSAGES,
         "Table.Arn": KEEP_RECORDS,
         "${Table.Arn}/index/due": {"dynamodb:Query"},
+        "${Table.Arn}/index/state": {"dynamodb:Query"},
         "TableKey.Arn": USE_KEY,
         secrets_of(provider.lower()): READ_SECRET,
         "MailboxKey": READ_SECRET,
@@ -391,7 +393,7 @@ def test_every_function_knows_its_stack_and_no_secret(resources: Resources) -> N
     further = {
         "HrWebhook": {"USHER_NOTICE_QUEUE_URL"},
         # A sender of invitations has no map of queues, which is how the layer knows that it must wake nobody.
-        "PlanInvites": {"USHER_PROVIDER_QUEUES"},
+        "PlanInvites": {"USHER_NOTICE_QUEUE_URL", "USHER_PROVIDER_QUEUES"},
         "SendInvitesAtlassian": {"USHER_PROVIDER"},
         "SendInvitesSentry": {"USHER_PROVIDER"},
         "Sweep": {"USHER_NOTICE_QUEUE_URL", "USHER_PROVIDER_QUEUES"},

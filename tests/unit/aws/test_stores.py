@@ -54,7 +54,7 @@ def a_want(**changes: Any) -> Want:
         options={"reinvite": True},
     )
     explanation = Explanation(rule="everyone", fields={"department": "Engineering"})
-    base = {"connection": "main", "grant": grant, "address": "ann@example.com"}
+    base: dict[str, Any] = {"connection": "main", "grant": grant, "address": "ann@example.com"}
     return Want(**base | {"send_not_before": NOON, "explanation": explanation} | changes)
 
 
@@ -77,7 +77,12 @@ def a_row(hire_id: str = "E-1", guard: str | None = "d1", **changes: Any) -> Inv
 def a_record(hire_id: str = "E-1", revision: int = 1, **changes: Any) -> HireRecord:
     """Make a hire's record."""
     hire = NewHire(source="canonical", hire_id=hire_id, version=1, work_email="ann@example.com", given_name="Ann")
-    base = {"hire": hire, "work_email": hire.work_email, "work_email_version": 1, "policy_version": "1.abc"}
+    base: dict[str, Any] = {
+        "hire": hire,
+        "work_email": hire.work_email,
+        "work_email_version": 1,
+        "policy_version": "1.abc",
+    }
     base |= {"result": Result.ROWS, "revision": revision, "notices": ("a" * 32,)}
     return HireRecord(**base | {"announced_at": NOON, "updated_at": NOON} | changes)
 

@@ -160,6 +160,20 @@ def test_a_hire_that_no_rule_matches_is_recorded_as_such(world: World) -> None:
     assert record.result is Result.NO_RULE
 
 
+def test_a_change_of_somebody_who_was_never_announced_invites_nobody(world: World) -> None:
+    """An HR system tells of every employee's changes; only who is hired is a hire."""
+    assert world.says(a_hire(version=2, change=Change.CHANGED)) is Planned.UNANNOUNCED
+    assert world.rows() == ()
+
+
+def test_a_hire_that_arrives_after_its_change_is_planned_with_what_the_change_said(world: World) -> None:
+    """Created and updated may come in any order."""
+    world.says(a_hire(version=2, change=Change.CHANGED, work_email="ann.new@example.com"))
+    assert world.says(a_hire(version=1)) is Planned.ROWS
+
+    assert (world.row().address, world.row().hire_version) == ("ann.new@example.com", 2)
+
+
 def test_an_event_that_is_no_hire_is_recorded_as_ignored(world: World) -> None:
     """So that every acknowledged event can be counted."""
     assert world.plan.notice(world.notice()) is Planned.IGNORED

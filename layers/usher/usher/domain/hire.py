@@ -118,6 +118,8 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
     AWAITING_ADDRESS = "awaiting_address"
     INVALID = "invalid"
+    UNANNOUNCED = "unannounced"
+    """The source told of a change, but has never said that the person was hired: most of a company is so."""
 
 
 class HireRecord(BaseModel):
@@ -126,6 +128,8 @@ class HireRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     hire: NewHire
+    hired: bool = False
+    """Whether any notice, of whatever version, said that the person was hired."""
     work_email: str | None = None
     work_email_version: int = 0
     policy_version: str = ""

@@ -1,8 +1,8 @@
 """
 JSON from strangers: one strict way from bytes to values.
 
-Python's own reader takes UTF-16, a second key of the same name, NaN, half a surrogate pair and, at depth, its own stack.
-Each of them would break something later: a log, a signature, the table.
+Python's own reader takes UTF-16, a second key of the same name, NaN and half a surrogate pair, and at depth it ends in
+a RecursionError. Each of them would break something later: a log, a signature, the table.
 """
 
 import json

@@ -85,6 +85,7 @@ def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: dateti
     if record is None:
         fresh = HireRecord(
             hire=said,
+            hired=said.change is Change.HIRED,
             work_email=said.work_email,
             work_email_version=said.version if said.work_email else 0,
             result=Result.INVALID,
@@ -100,6 +101,8 @@ def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: dateti
     update: dict[str, object] = {}
     if newer:
         update["hire"] = said
+    if said.change is Change.HIRED and not record.hired:
+        update["hired"] = True
     if brings_address:
         update |= {"work_email": said.work_email, "work_email_version": said.version}
     if not update:
@@ -131,6 +134,8 @@ def arranged(
     seen = file.record.revision if file.record else None
     hire = record.effective
     cancelled = hire.change is Change.CANCELLED
+    if not cancelled and not record.hired and not file.rows:
+        return HirePlan(_written(record, seen, Result.UNANNOUNCED, str(stamp), now), seen)
     problems = tuple(item for item in decision if isinstance(item, Problem)) if not cancelled else ()
     if problems:
         result = Result.AWAITING_ADDRESS if hire.work_email is None else Result.INVALID

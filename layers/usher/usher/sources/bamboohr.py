@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
-from usher.domain.errors import BadEvent, DetailsUnavailable, Problem
+from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.event import problems_in
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.json_text import parse
@@ -33,15 +33,16 @@ _FIELDS = "firstName,lastName,workEmail,hireDate,jobTitle,department,location,em
 _EmployeeId = Annotated[TheirId, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
 
 
-class _Employee(Theirs):
-    id: _EmployeeId = Field(validation_alias=AliasChoices("id", "employeeId"))
+class _Data(Theirs):
+    employee_id: _EmployeeId = Field(alias="employeeId")
 
 
 class _Event(Theirs):
-    data: _Employee
+    data: _Data
 
 
-class _ListedEmployee(_Employee):
+class _ListedEmployee(Theirs):
+    id: _EmployeeId
     action: str
 
 
@@ -49,7 +50,8 @@ class _List(Theirs):
     employees: tuple[_ListedEmployee, ...] = Field(max_length=1000)
 
 
-class _Details(_Employee):
+class _Details(Theirs):
+    id: _EmployeeId
     first_name: TheirText = Field(None, alias="firstName")
     last_name: TheirText = Field(None, alias="lastName")
     work_email: TheirText = Field(None, alias="workEmail")
@@ -78,32 +80,35 @@ class BambooHr(SignedWebhook):
 
     def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
         """Read one event, or one notice for each employee of a list."""
-        event = "unreadable"
         try:
-            body = parse(request.body)
-            if isinstance(body, dict) and "employees" in body:
-                event = "employee_with_fields"
-                listed = [(f"{event}.{e.action.lower()}", e.id) for e in _List.model_validate(body).employees]
-            else:
-                event = event_name(body.get("type") if isinstance(body, dict) else None)
-                known = event.removeprefix("employee.") in _CHANGES
-                listed = [(event, _Event.model_validate(body).data.id if known else None)]
+            listed = _listed(parse(request.body))
         except (BadEvent, ValidationError) as error:
             problems = error.problems if isinstance(error, BadEvent) else problems_in(error)
             notice_id = notice_id_of(self.name, request.body)
-            return (unusable(notice_id, self.name, request.body, problems, received_at, event=event),)
+            return (unusable(notice_id, self.name, request.body, problems, received_at),)
         return tuple(
             Notice(
                 # BambooHR gives its deliveries no id.
                 notice_id=notice_id_of(self.name, request.body, str(index)),
                 source=self.name,
                 received_at=received_at,
-                event=event_name(event),
+                event=event,
                 subject=employee,
                 change=_CHANGES.get(event.rpartition(".")[2]) if employee else None,
             )
             for index, (event, employee) in enumerate(listed)
         )
+
+
+def _listed(body: object) -> list[tuple[str, str | None]]:
+    """Give each event and its employee; None where the event is about something else. Raises ValidationError."""
+    if isinstance(body, dict) and "employees" in body:
+        employees = _List.model_validate(body).employees
+        return [(event_name(f"employee_with_fields.{employee.action.lower()}"), employee.id) for employee in employees]
+    event = event_name(body.get("type") if isinstance(body, dict) else None)
+    if event not in {f"employee.{action}" for action in _CHANGES}:
+        return [(event, None)]
+    return [(event, _Event.model_validate(body).data.employee_id)]
 
 
 class BambooHrEmployees:

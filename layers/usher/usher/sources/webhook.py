@@ -1,4 +1,4 @@
-"""What the sources share: a signed webhook whose sender wants 200 and nothing else, and a liberal eye for its fields."""
+"""What sources share: a signed webhook whose sender wants 200 and nothing else, and a liberal eye for its fields."""
 
 import re
 from collections.abc import Sequence

@@ -5,7 +5,6 @@ A message is bound to its sender: the queue's own word on who sent it decides in
 """
 
 import base64
-import binascii
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -72,7 +71,7 @@ def _unwrap_one(value: object, delivery: str) -> _Unwrapped:
         return _cloud_event(value)
     if "detail-type" in value:
         return _Unwrapped(value.get("detail"), _text(value, "id"))
-    if "schema" not in value:
+    if not value.keys() & {"schema", "hire_id"}:
         raise BadEvent(Problem("body", f"is no {SCHEMA}, and no CloudEvents, EventBridge or SNS envelope of one"))
     return _Unwrapped(value, delivery)
 
@@ -91,7 +90,7 @@ def _cloud_event(value: dict[str, Any]) -> _Unwrapped:
     if data is None and "data_base64" in value:
         try:
             data = _parsed(base64.b64decode(_text(value, "data_base64"), validate=True), "data_base64")
-        except (ValueError, binascii.Error):
+        except ValueError:
             raise BadEvent(Problem("data_base64", "is not base64")) from None
     # CloudEvents tell a repetition by source and id together.
     return _Unwrapped(data, f"{value['source']} {value['id']}")

@@ -36,6 +36,7 @@ class Planned(StrEnum):
     ROWS = "rows"
     NO_RULE = "no_rule"
     CANCELLED = "cancelled"
+    UNANNOUNCED = "unannounced"
     PARKED = "parked"
     WAITING = "waiting"
     IGNORED = "ignored"
@@ -257,4 +258,5 @@ def _result(plan: HirePlan) -> Planned:
         Result.ROWS: Planned.ROWS,
         Result.NO_RULE: Planned.NO_RULE,
         Result.CANCELLED: Planned.CANCELLED,
+        Result.UNANNOUNCED: Planned.UNANNOUNCED,
     }[plan.record.result]

@@ -1,0 +1,136 @@
+"""
+The sample events of the demo, in the order in which they are sent, and what must become of each.
+
+The dates of the event files belong to the day `WRITTEN_ON`; the demo moves them so that the day is today.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from usher.domain.hire import Result
+from usher.domain.invitation import Origin, State
+
+WRITTEN_ON = date(2026, 9, 8)
+
+ATLASSIAN, SENTRY, LABS = "atlassian-main", "sentry-main", "sentry-labs"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a row must say in the end; `mails` is how many mails the provider sent to the person because of it."""
+
+    state: State
+    mails: int = 0
+    origin: Origin | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sample event: its file, the way it comes in, and what must become of it."""
+
+    title: str
+    file: str
+    way: str
+    hire: str
+    rows: dict[str, Ending] = field(default_factory=dict)
+    result: Result = Result.ROWS
+    parked: str | None = None
+
+
+MAILED = Ending(State.INVITED, mails=1, origin=Origin.US)
+BOTH = {ATLASSIAN: MAILED, SENTRY: MAILED}
+
+CASES = (
+    Case("an ordinary hire", "canonical/hired.json", "webhook canonical", "canonical/E-1001", BOTH),
+    Case("the same event again", "canonical/hired.json", "queue", "canonical/E-1001", BOTH),
+    Case(
+        "a member of Sentry already",
+        "canonical/already_member.json",
+        "queue",
+        "canonical/E-1002",
+        {ATLASSIAN: MAILED, SENTRY: Ending(State.ALREADY_MEMBER, origin=Origin.ELSEWHERE)},
+    ),
+    Case(
+        "invited to Sentry by somebody else",
+        "canonical/pending_invite.json",
+        "queue",
+        "canonical/E-1003",
+        {ATLASSIAN: MAILED, SENTRY: Ending(State.INVITED, origin=Origin.ELSEWHERE)},
+    ),
+    Case("a thin notice", "bamboohr", "webhook bamboohr", "bamboohr/1042", BOTH),
+    Case(
+        "an applicant without a work address",
+        "greenhouse",
+        "webhook greenhouse",
+        "greenhouse/46190001",
+        BOTH,
+    ),
+    Case(
+        "the same person, now with one",
+        "canonical/greenhouse_completed.json",
+        "queue",
+        "greenhouse/46190001",
+        BOTH,
+    ),
+    Case(
+        "a personal address",
+        "canonical/personal_address.json",
+        "queue",
+        "canonical/E-1006",
+        result=Result.INVALID,
+        parked="work_email",
+    ),
+    Case(
+        "starts in six weeks",
+        "canonical/starts_in_six_weeks.json",
+        "queue",
+        "canonical/E-1004",
+        {ATLASSIAN: Ending(State.PENDING), SENTRY: Ending(State.PENDING)},
+    ),
+    Case(
+        "hired, starts in six weeks",
+        "canonical/hired_then_cancelled.json",
+        "queue",
+        "canonical/E-1005",
+        {ATLASSIAN: Ending(State.CANCELLED), SENTRY: Ending(State.CANCELLED)},
+        result=Result.CANCELLED,
+    ),
+    Case(
+        "and taken back",
+        "canonical/cancelled.json",
+        "webhook canonical",
+        "canonical/E-1005",
+        {ATLASSIAN: Ending(State.CANCELLED), SENTRY: Ending(State.CANCELLED)},
+        result=Result.CANCELLED,
+    ),
+    Case(
+        "refused by Atlassian, in a batch",
+        "canonical/refused.json",
+        "queue",
+        "canonical/E-1008",
+        {ATLASSIAN: Ending(State.REJECTED), SENTRY: MAILED},
+    ),
+    Case(
+        "half a success, in the same batch",
+        "canonical/half_success.json",
+        "queue",
+        "canonical/E-1009",
+        BOTH,
+    ),
+    Case(
+        "Sentry fails after it has mailed",
+        "canonical/mailed_then_failed.json",
+        "queue",
+        "canonical/E-1010",
+        {ATLASSIAN: MAILED, SENTRY: Ending(State.INVITED, mails=1, says="asking the provider")},
+    ),
+    Case(
+        "a connection in plan mode",
+        "canonical/researcher.json",
+        "queue",
+        "canonical/E-1007",
+        {LABS: Ending(State.PLANNED)},
+    ),
+    Case("nobody's rule", "canonical/no_rule.json", "queue", "canonical/E-1011", result=Result.NO_RULE),
+)

@@ -1,0 +1,246 @@
+"""
+`make demo`: the whole system on this machine, the sample events, and a table of what became of them.
+
+Exits with 0 only if every row, every parked notice and every mail is what the events call for.
+"""
+
+import base64
+import json
+import re
+import time
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import boto3
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from usher.aws.clients import Clients
+from usher.bootstrap import Stack
+from usher.config import Environment
+from usher.domain.hire import HireKey
+from usher.domain.invitation import Invitation
+from usher.domain.notice import NoticeRecord, NoticeState
+from usher.domain.planning import HireFile
+from usher_local.cases import CASES, WRITTEN_ON, Case, Ending
+from usher_local.places import ROOT
+from usher_local.sign import sign
+from usher_local.stack import LocalSystem, Options, client
+from usher_ops.render import notice_table, outcome_table
+
+EVENTS = ROOT / "events"
+PATIENCE = 60.0
+"""Seconds until an outcome that has not come is a failure."""
+
+_DAY = re.compile(rb"\d{4}-\d{2}-\d{2}")
+_VENDOR_EVENTS = {"greenhouse": "hr_webhook/greenhouse_hired.json", "bamboohr": "hr_webhook/bamboohr_created.json"}
+
+
+def run(options: Options) -> int:
+    """Bring the system up (or join the one that is up), send, wait, show, check; gives the exit status."""
+    console = Console(highlight=False, width=None)
+    begun = time.monotonic()
+    console.print("[bold]Usher on this machine[/]: template.yaml, deployed to an emulator, beside simulated providers")
+    with LocalSystem.start(options, say=console.print) as system:
+        demo = Demo(system, console)
+        demo.seed()
+        demo.send()
+        demo.wait()
+        problems = demo.show()
+    console.print(f"{time.monotonic() - begun:.0f} s in all")
+    for problem in problems:
+        console.print(f"[red]not as the events call for[/]: {problem}")
+    if not problems:
+        console.print("[green]every row, every parked notice and every mail is what the events call for[/]")
+    return 1 if problems else 0
+
+
+class Demo:
+    """One run: what was sent, and how to look at what became of it."""
+
+    def __init__(self, system: LocalSystem, console: Console) -> None:
+        self._system = system
+        self._console = console
+        self._days = datetime.now(UTC).date() - WRITTEN_ON
+        self._secrets = json.loads((ROOT / "local" / "secrets.json").read_text(encoding="utf-8"))
+        self._accepted = 0
+        outputs = system.state.outputs
+        session = boto3.Session("test", "test", region_name=system.state.region)
+        environment = Environment.of({"USHER_STAGE": "local", "USHER_TABLE": outputs["TableName"]})
+        self._stack = Stack(environment, Clients(session, endpoint_url=system.state.endpoint))
+
+    def seed(self) -> None:
+        """Let the providers know some people before, and misbehave toward others."""
+        seeds = json.loads((EVENTS / "demo_seed.json").read_bytes().replace(b"@days", b""))
+        moved = json.loads(self._moved(json.dumps(seeds).encode()))
+        for name, address in self._system.state.simulators.items():
+            self._post(f"{address}/_sim/reset", {})
+            for step in ("seed", "faults"):
+                if name in moved.get(step, {}):
+                    self._post(f"{address}/_sim/{step}", moved[step][name])
+
+    def send(self) -> None:
+        """Send every sample event the way its case says."""
+        self._console.print("\n[bold]Sending the sample events[/] (dates moved so that they were written today)")
+        for case in CASES:
+            said = self._send(case)
+            self._accepted += 1
+            self._console.print(f"  {case.title:<36} {case.way:<20} {said}")
+            if case.title in ("an applicant without a work address", "hired, starts in six weeks"):
+                self._until_recorded(case)
+
+    def wait(self) -> None:
+        """Let time pass, with a sweep each second, until every outcome is there or patience ends."""
+        self._console.print("\n[bold]Waiting for the outcomes[/], sweeping each second instead of each minute")
+        until = time.monotonic() + PATIENCE
+        before = ""
+        while time.monotonic() < until:
+            self._sweep()
+            problems = list(self._problems())
+            states = Counter(str(row.state) for file in self._files().values() for row in file.rows)
+            now = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            if now != before:
+                self._console.print(f"  {now}")
+                before = now
+            if not problems:
+                return
+            time.sleep(1)
+
+    def show(self) -> list[str]:
+        """Print outcomes, parked notices and mails; gives what is wrong."""
+        files = self._files()
+        rows = [row for file in files.values() for row in file.rows]
+        records = {file.record.key: file.record for file in files.values() if file.record}
+        self._console.print()
+        self._console.print(outcome_table(rows, records))
+        self._console.print(notice_table(self._parked()))
+        mails = Table(title="Mails that the providers sent", title_justify="left")
+        for column in ("to", "from", "organization", "kind"):
+            mails.add_column(column)
+        for mail in self._mails():
+            mails.add_row(mail["address"], mail["provider"], mail["organization"], mail["kind"])
+        self._console.print(mails)
+        no_rule = [str(key) for key, file in files.items() if file.record and file.record.result == "no_rule"]
+        self._console.print(f"No rule matched: {', '.join(no_rule) or 'nobody'}")
+        problems = list(self._problems())
+        counted = (
+            f"{self._accepted} events accepted: {len(files)} people, each with rows, a no-match or a parked notice"
+        )
+        self._console.print(counted)
+        return problems
+
+    # --- sending ---
+
+    def _send(self, case: Case) -> str:
+        match case.way.split():
+            case ["webhook", source]:
+                body = self._body(case)
+                status = self._webhook(source, body)
+                if status not in (200, 202):
+                    raise SystemExit(f"{case.title}: the webhook answered {status}")
+                return f"answered {status}"
+            case _:
+                queue = self._system.state.outputs["IntakeQueueUrl"]
+                sent = client("sqs").send_message(QueueUrl=queue, MessageBody=self._body(case).decode())
+                return f"message {sent['MessageId'][:8]}"
+
+    def _body(self, case: Case) -> bytes:
+        vendor = _VENDOR_EVENTS.get(case.file)
+        if vendor is None:
+            return self._moved((EVENTS / case.file).read_bytes())
+        event = json.loads((EVENTS / vendor).read_bytes())
+        raw: str = event["body"]
+        return self._moved(base64.b64decode(raw) if event.get("isBase64Encoded") else raw.encode())
+
+    def _webhook(self, source: str, body: bytes) -> int:
+        secret = self._secrets[f"sources/{source}"]
+        headers = sign(source, body, secret, datetime.now(UTC), delivery_id=f"msg_{uuid.uuid4().hex}")
+        return httpx.post(
+            f"{self._system.state.webhook_url}/{source}", content=body, headers=headers, timeout=30
+        ).status_code
+
+    def _moved(self, text: bytes) -> bytes:
+        """Move every date by the days since the events were written."""
+
+        def move(found: re.Match[bytes]) -> bytes:
+            return (date.fromisoformat(found[0].decode()) + self._days).isoformat().encode()
+
+        return _DAY.sub(move, text)
+
+    def _until_recorded(self, case: Case) -> None:
+        """Some events only make sense after another: the one that completes or takes back."""
+        until = time.monotonic() + PATIENCE
+        while self._file(case.hire).record is None and time.monotonic() < until:
+            time.sleep(0.2)
+
+    def _sweep(self) -> None:
+        name = self._system.state.outputs["SweepFunctionName"]
+        client("lambda").invoke(FunctionName=name, Payload=b"{}")
+
+    def _post(self, url: str, body: Any) -> None:
+        request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+
+    # --- looking ---
+
+    def _file(self, hire: str) -> HireFile:
+        return self._stack.store.hire(HireKey.parse(hire))
+
+    def _files(self) -> dict[HireKey, HireFile]:
+        return {HireKey.parse(hire): self._file(hire) for hire in dict.fromkeys(case.hire for case in CASES)}
+
+    def _parked(self) -> list[NoticeRecord]:
+        found = [self._stack.store.notice(name) for name in self._stack.store.notices_in_state(NoticeState.PARKED, 100)]
+        return [record for record in found if record is not None]
+
+    def _mails(self) -> list[dict[str, Any]]:
+        mails: list[dict[str, Any]] = []
+        for name in ("atlassian", "sentry"):
+            mails += httpx.get(f"{self._system.state.simulators[name]}/_sim/mails", timeout=10).json()
+        return mails
+
+    # --- checking ---
+
+    def _problems(self) -> Iterator[str]:
+        """Say everything that is not as the cases call for."""
+        files, mails = self._files(), Counter((mail["provider"], mail["address"]) for mail in self._mails())
+        expected: Counter[tuple[str, str]] = Counter()
+        for case in {case.hire: case for case in CASES}.values():
+            file = files[HireKey.parse(case.hire)]
+            if file.record is None:
+                yield f"{case.hire} ({case.title}) was not recorded"
+                continue
+            if file.record.result is not case.result:
+                yield f"{case.hire} ({case.title}) led to {file.record.result}, not {case.result}"
+            rows = {row.connection: row for row in file.rows}
+            if rows.keys() != case.rows.keys():
+                yield f"{case.hire} ({case.title}) has rows in {sorted(rows)}, not in {sorted(case.rows)}"
+            for name, ending in case.rows.items():
+                if name in rows:
+                    yield from _row_problems(case, rows[name], ending)
+                    expected[name.split("-")[0], rows[name].address] += ending.mails
+        for who in sorted(mails.keys() | expected.keys()):
+            if mails[who] != expected[who]:
+                yield f"{who[0]} mailed {who[1]} {mails[who]} times, not {expected[who]}"
+        parked = sorted(f"{record.notice.source}/{record.notice.subject}" for record in self._parked())
+        called_for = sorted(case.hire for case in CASES if case.parked)
+        if parked != called_for:
+            yield f"parked notices are of {parked}, not of {called_for}"
+
+
+def _row_problems(case: Case, row: Invitation, ending: Ending) -> Iterator[str]:
+    where = f"{case.hire} in {row.connection} ({case.title})"
+    if row.state is not ending.state:
+        yield f"{where} is {row.state}, not {ending.state}: {row.reason}"
+    elif ending.origin is not None and row.origin is not ending.origin:
+        yield f"{where} came from {row.origin}, not from {ending.origin}"
+    elif ending.says not in (row.reason or ""):
+        yield f"{where} says {row.reason!r}"
+    elif case.title == "starts in six weeks" and (row.due_at is None or row.due_at < datetime.now(UTC) + timedelta(1)):
+        yield f"{where} is due at {row.due_at}"
