@@ -16,6 +16,7 @@ metrics = Metrics()
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Plan every message by itself, so that one bad message never repeats its neighbours."""
+    metrics.add_metric(name="messages", unit=MetricUnit.Count, value=len(event["Records"]))
     failures: list[dict[str, str]] = []
     for record in event["Records"]:
         message_id = record["messageId"]

@@ -19,6 +19,7 @@ metrics = Metrics()
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Bring the named rows forward. The row waits, not the message: only a table or a key that cannot be read sends
     messages back."""
+    metrics.add_metric(name="wake_ups", unit=MetricUnit.Count, value=len(event["Records"]))
     keys: list[InvitationKey] = []
     for record in event["Records"]:
         try:
