@@ -10,7 +10,7 @@ PY := .venv/bin/python
 SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 ARCH ?= arm64
 STAGE ?= dev
-SETUP := .venv/.done .venv-sam/.done .venv-local/.done
+SETUP := .venv/.done .venv-sam/.done .venv-local/.done .venv-runtime/.done
 LOCK := $(UV) pip compile -q --universal --python-version 3.13 --generate-hashes --no-header
 
 .PHONY: help setup demo up down status test check lock build deploy clean
@@ -48,6 +48,7 @@ lock: $(UV) ## compile the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
 	$(LOCK) --group sam -o requirements-sam.lock
 	$(LOCK) --group local -o requirements-local.lock
+	$(LOCK) --group runtime -o requirements-runtime.lock
 
 # SAM's packages date every file 1980, so ordinary bytecode looks stale to Lambda and is compiled at each cold start.
 build: $(SETUP) ## build functions and layer for AWS; ARCH=arm64 or x86_64

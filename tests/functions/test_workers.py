@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +48,7 @@ class MemoryStack:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> World:
     """A stack in memory, in the place of the deployed one."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Usher")
     # A logger keeps the output that it was made with; one of each test's own sees what the test captures.

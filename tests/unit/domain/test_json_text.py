@@ -1,6 +1,7 @@
 """JSON from strangers: what is refused, and that nothing but a BadEvent comes out."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -64,16 +65,12 @@ def test_everything_else_is_read_as_python_reads_it(body: bytes) -> None:
 @given(st.binary() | st.text().map(str.encode))
 def test_no_body_raises_an_untyped_error(body: bytes) -> None:
     """Whatever it is."""
-    try:
+    with suppress(BadEvent):
         parse(body)
-    except BadEvent as error:
-        assert error.problems
 
 
 @given(st.text(alphabet='[]{}":,\\u0d8 1e.-N').map(str.encode))
 def test_no_text_that_looks_like_json_raises_an_untyped_error(body: bytes) -> None:
     """Whatever its brackets, quotes and escapes do."""
-    try:
+    with suppress(BadEvent):
         parse(body)
-    except BadEvent as error:
-        assert error.problems

@@ -69,7 +69,9 @@ def test_taking_a_hire_back_comes_after_the_hire_whatever_the_clocks_say() -> No
     """It has no time of its own."""
     (hired,), (unhired,) = read(), read("unhire_candidate")
     (early,) = read("unhire_candidate", at=datetime(2026, 9, 1, tzinfo=UTC))
-    assert hired.hire and unhired.hire and early.hire
+    assert hired.hire is not None
+    assert unhired.hire is not None
+    assert early.hire is not None
     assert unhired.change is Change.CANCELLED
     assert unhired.hire.version == as_version(NOON) > early.hire.version > hired.hire.version
 

@@ -154,7 +154,7 @@ def test_a_secret_that_is_no_key_shuts_the_door_loudly(secret: str) -> None:
     """A door without a lock would let everybody in; the sender is asked to try again."""
     with pytest.raises(SecretUnavailable) as refused:
         SCHEME.verify(signed(), (secret,), NOW)
-    assert secret.removeprefix("whsec_") in ("", *"!!!\u00e9") or secret not in str(refused.value)
+    assert secret not in str(refused.value)
 
 
 def test_hex_is_taken_as_hex_and_nothing_else() -> None:

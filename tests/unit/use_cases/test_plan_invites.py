@@ -234,6 +234,17 @@ def test_details_that_cannot_be_had_now_wait_in_a_due_row_not_in_the_queue() -> 
     assert (record.state, record.due_at) == (NoticeState.DONE, None)
 
 
+def test_details_that_cannot_be_had_for_a_week_park_the_notice() -> None:
+    """Then a person must look; until then it is asked for again and again, ever more seldom."""
+    world = World(details={"thin": ThinDetails(DetailsUnavailable("503"), DetailsUnavailable("503"))})
+    notice = world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None)
+    world.plan.notice(notice)
+    world.clock.advance(timedelta(days=7).total_seconds())
+
+    assert world.plan.recorded(notice.notice_id) is Planned.PARKED
+    assert len(parked(world)) == 1
+
+
 def test_details_that_will_never_come_park_the_notice() -> None:
     """The person is unknown to the HR system."""
     world = World(details={"thin": ThinDetails(DetailsUnavailable("not found", final=True))})

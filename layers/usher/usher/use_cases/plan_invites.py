@@ -27,6 +27,8 @@ MOST_ROUNDS = 5
 """How often a plan is made again because somebody else wrote the same hire meanwhile."""
 
 REHIRE_PAUSE = timedelta(minutes=15)
+LONGEST_WAIT = timedelta(days=7)
+"""How long the HR system is asked for the details of a notice before a person must look."""
 MOST_WAITERS = 100
 
 
@@ -204,6 +206,8 @@ class PlanInvites:
     def _wait(
         self, notice: Notice, record: NoticeRecord | None, problem: Problem, retry_after: float | None
     ) -> Planned:
+        if self.clock.now() - notice.received_at >= LONGEST_WAIT:
+            return self._park(notice, record, (problem,))
         tries = record.tries if record else 0
         pause = timedelta(seconds=retry_after) if retry_after is not None else self.limits.backoff(tries)
         due_at = self.clock.now() + pause

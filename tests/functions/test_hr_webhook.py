@@ -1,0 +1,194 @@
+"""The webhook's handler on the sample events, at the time that they state."""
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from functions.hr_webhook.handler import lambda_handler, logger
+from tests.contracts.hr_webhooks import Example
+from tests.fakes.clock import FakeClock
+from tests.fakes.queues import MemoryQueues
+from tests.fakes.secrets import MemorySecrets
+from usher import bootstrap
+from usher.domain.hire import Change
+from usher.sources.registry import all_sources
+from usher.use_cases.receive_notice import ReceiveNotice
+
+EVENTS = Path(__file__).parents[2] / "events"
+NAMES = sorted(path.stem for path in (EVENTS / "hr_webhook").glob("*.json"))
+SECRETS = {
+    "sources/canonical": Example.load("standard-webhooks").secret,
+    "sources/greenhouse": Example.load("greenhouse").secret,
+    "sources/bamboohr": Example.load("bamboohr").secret,
+}
+OURS = ["bamboohr", "bamboohr-field-based", "greenhouse", "standard-webhooks"]
+
+
+def load(name: str) -> dict[str, Any]:
+    """Read a sample event."""
+    event: dict[str, Any] = json.loads((EVENTS / "hr_webhook" / f"{name}.json").read_text())
+    return event
+
+
+class Gateway:
+    """Hands events to the handler."""
+
+    def __init__(self) -> None:
+        self.queues = MemoryQueues()
+        self.secrets = MemorySecrets(dict(SECRETS))
+        moment = json.loads((EVENTS / "clock.json").read_text())["received_at"]
+        self.clock = FakeClock(datetime.fromtimestamp(moment, UTC))
+        sources = {source.name: source for source in all_sources(httpx.Client())}
+        self.receive = ReceiveNotice(sources, self.secrets, self.queues, self.clock)
+
+    def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Give the handler's answer."""
+        answer: dict[str, Any] = lambda_handler(event, None)
+        return answer
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    """A handler over in-memory ports, at the time of the sample events."""
+    made = Gateway()
+    monkeypatch.setattr(bootstrap, "receive_notice", lambda: made.receive)
+    return made
+
+
+EXPECTED: dict[str, tuple[int, list[tuple[str | None, Change | None, bool]]]] = {
+    "canonical_hired": (202, [("E-1042", Change.HIRED, False)]),
+    "canonical_hired_base64": (202, [("E-1042", Change.HIRED, False)]),
+    "canonical_changed": (202, [("E-1042", Change.CHANGED, False)]),
+    "canonical_cancelled": (202, [("E-1042", Change.CANCELLED, False)]),
+    "canonical_invalid": (422, []),
+    "canonical_future_schema": (422, []),
+    "canonical_forged": (401, []),
+    "greenhouse_hired": (200, [("46190001", Change.HIRED, False)]),
+    "greenhouse_unhired": (200, [("46190001", Change.CANCELLED, False)]),
+    "greenhouse_offer_created": (200, [(None, None, False)]),
+    "greenhouse_unusable": (200, [(None, None, True)]),
+    "greenhouse_ping": (200, []),
+    "bamboohr_created": (200, [("1042", Change.HIRED, False)]),
+    "bamboohr_created_base64": (200, [("1042", Change.HIRED, False)]),
+    "bamboohr_updated": (200, [("1042", Change.CHANGED, False)]),
+    "bamboohr_deleted": (200, [("1042", Change.CANCELLED, False)]),
+    "bamboohr_field_based": (200, [("1042", Change.HIRED, False)]),
+    "bamboohr_forged": (401, []),
+    "unknown_source": (404, []),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_sample_event_ends_as_it_says(gateway: Gateway, name: str) -> None:
+    """The status, and the notices that are queued."""
+    status, notices = EXPECTED[name]
+    assert gateway(load(name))["statusCode"] == status
+    queued = gateway.queues.announced
+    assert [(notice.subject, notice.change, bool(notice.problems)) for notice in queued] == notices
+
+
+def event_of(example: Example, source: str, body: bytes | None = None) -> dict[str, Any]:
+    """Make the gateway's event of an example request."""
+    headers = {name: values[0] for name, values in example.request.headers.items()}
+    return {
+        "httpMethod": "POST",
+        "pathParameters": {"source": source},
+        "headers": headers,
+        "multiValueHeaders": None,
+        "queryStringParameters": None,
+        "body": (example.request.body if body is None else body).decode("latin-1"),
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_contracts_examples_are_believed_and_with_a_byte_flipped_they_are_not(gateway: Gateway, name: str) -> None:
+    """At the time that each states; a forged one queues nothing."""
+    example = Example.load(name)
+    source = "canonical" if name == "standard-webhooks" else name.partition("-")[0]
+    middle = len(example.request.body) // 2
+    assert gateway(event_of(example, source, example.flipped(middle).body))["statusCode"] == 401
+    assert gateway.queues.announced == []
+    # The Standard Webhooks example is well signed, and holds another event than ours.
+    assert gateway(event_of(example, source))["statusCode"] == (422 if source == "canonical" else 200)
+
+
+def test_our_own_sender_reads_every_field_error_at_once(gateway: Gateway) -> None:
+    """As a problem of RFC 9457, without the values."""
+    answer = gateway(load("canonical_invalid"))
+    assert answer["headers"]["content-type"] == "application/problem+json"
+    problem = json.loads(answer["body"])
+    assert problem["status"] == 422
+    fields = {error["field"] for error in problem["errors"]}
+    assert fields == {"source", "hire_id", "version", "work_email", "start_date", "time_zone", "orgRole"}
+    assert "noor" not in answer["body"].lower()
+
+
+def test_a_sender_is_asked_to_try_again_where_the_queue_or_the_secret_is_out_of_reach(gateway: Gateway) -> None:
+    """Never a 2xx before the notice is durable, and never a 4xx, which is final for many."""
+    gateway.queues.refuse()
+    answer = gateway(load("greenhouse_hired"))
+    assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "30")
+    gateway.queues.accept()
+    gateway.secrets.values["sources/bamboohr"] = ""
+    assert gateway(load("bamboohr_created"))["statusCode"] == 503
+    assert gateway.queues.announced == []
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"httpMethod": "GET", "body": None, "isBase64Encoded": False}, 405),
+        ({"body": "A" * 1_400_000}, 413),
+        ({"body": "not base64!"}, 400),
+        ({"body": "\ud800", "isBase64Encoded": False}, 400),
+        ({"body": None}, 401),
+        ({"multiValueHeaders": {"Content-Encoding": ["gzip"]}}, 415),
+        ({"multiValueHeaders": None, "headers": None}, 401),
+        ({"multiValueHeaders": {"Signature": ["sha256 00", "sha256 00"]}}, 401),
+        ({"pathParameters": None}, 404),
+    ],
+)
+def test_what_is_no_announcement_gets_its_own_status(gateway: Gateway, change: dict[str, Any], status: int) -> None:
+    """And queues nothing."""
+    assert gateway(load("greenhouse_hired") | change)["statusCode"] == status
+    assert gateway.queues.announced == []
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What the handler logs; metrics go to standard output."""
+    written = StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", written)
+    return written
+
+
+def test_a_fault_of_ours_is_told_without_its_insides(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    """The sender tries again; the log says where, and nothing about a person."""
+
+    def fail(_: object) -> None:
+        raise RuntimeError("noor.haddad@example.com")
+
+    monkeypatch.setattr(bootstrap, "receive_notice", lambda: fail)
+    answer = gateway(load("canonical_hired"))
+    assert answer["statusCode"] == 500
+    assert "RuntimeError" in log.getvalue()
+    assert "noor" not in (answer["body"] + log.getvalue()).lower()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_a_person_and_no_secret_is_logged(
+    gateway: Gateway, log: StringIO, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Whatever the request's ending; nor do metrics tell."""
+    gateway(load(name))
+    assert log.getvalue()
+    text = (log.getvalue() + capsys.readouterr().out).lower()
+    assert not [word for word in ("noor", "haddad", "example.com", "whsec", "example-", "sha256 ") if word in text]
