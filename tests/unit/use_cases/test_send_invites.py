@@ -8,7 +8,7 @@ from tests.fakes.provider import FakeProvider, answering
 from tests.unit.use_cases.world import NOON, World, a_hire, a_policy
 from usher.domain.errors import StoreUnavailable
 from usher.domain.hire import Change
-from usher.domain.invitation import InvitationKey, Limits, Origin, State
+from usher.domain.invitation import InvitationKey, Limits, Origin, State, Step
 from usher.domain.outcomes import (
     Absent,
     Accepted,
@@ -29,7 +29,7 @@ from usher.domain.outcomes import (
     Standing,
 )
 from usher.domain.policy import Timings
-from usher.ports import Ask, Call
+from usher.ports import Applied, Ask, Call
 
 
 @pytest.fixture
@@ -465,6 +465,22 @@ def test_a_table_that_does_not_answer_sends_the_messages_back(world: World) -> N
     world.store.invitations = down  # type: ignore[assignment, method-assign]
     with pytest.raises(StoreUnavailable):
         world.send(key)
+
+
+def test_rows_that_cannot_be_written_are_left_to_the_sweep(world: World) -> None:
+    """A table that refuses writes is not hammered, and without a claim nothing leaves."""
+    world.says(a_hire())
+    key, calls = world.row().key, []
+
+    def refuses(steps: list[Step]) -> list[Applied]:
+        calls.append(len(steps))
+        return [Applied.FAILED] * len(steps)
+
+    world.store.apply = refuses  # type: ignore[assignment, method-assign]
+    world.send(key)
+
+    assert calls == [1]
+    assert world.provider.requests == []
 
 
 def test_a_lost_wake_up_is_replaced_by_the_sweep(world: World) -> None:

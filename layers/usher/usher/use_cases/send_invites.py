@@ -125,14 +125,17 @@ class SendInvites:
         """Bring the named rows forward, and with them other due rows of the same connections where that is cheaper."""
         run = _Run(self.new_owner(), remaining, Sent())
         wanted = dict.fromkeys(keys)
+        before: list[Invitation] = []
         for number in range(MOST_ROUNDS):
             rows = self.store.invitations(list(wanted))
             if number == 0 and self.provider.batch_size > 1:
                 wanted |= dict.fromkeys(self._companions(rows.values()))
                 rows |= self.store.invitations([key for key in wanted if key not in rows])
             due = [row for row in rows.values() if self._is_due(row)]
-            if not due or not self._round(due, run):
+            if not due or due == before or not self._round(due, run):
+                # Nothing to do, nothing that we can change, or no time: the sweep brings the rest back.
                 break
+            before = due
         return run.sent
 
     def _companions(self, rows: Iterable[Invitation]) -> list[InvitationKey]:
