@@ -76,8 +76,7 @@ class Demo:
 
     def seed(self) -> None:
         """Let the providers know some people before, and misbehave toward others."""
-        seeds = json.loads((EVENTS / "demo_seed.json").read_bytes().replace(b"@days", b""))
-        moved = json.loads(self._moved(json.dumps(seeds).encode()))
+        moved = json.loads(self._moved((EVENTS / "demo_seed.json").read_bytes()))
         for name, address in self._system.state.simulators.items():
             self._post(f"{address}/_sim/reset", {})
             for step in ("seed", "faults"):

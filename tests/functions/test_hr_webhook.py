@@ -1,6 +1,7 @@
 """The webhook's handler on the sample events, at the time that they state."""
 
 import json
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from usher_local.sign import sign
 
 from functions.hr_webhook.handler import lambda_handler, logger
 from tests.contracts.hr_webhooks import Example
@@ -26,7 +30,7 @@ SECRETS = {
     "sources/greenhouse": Example.load("greenhouse").secret,
     "sources/bamboohr": Example.load("bamboohr").secret,
 }
-OURS = ["bamboohr", "bamboohr-field-based", "greenhouse", "standard-webhooks"]
+OURS = ["bamboohr", "bamboohr-field-based", "greenhouse", "standard-webhooks", "standard-webhooks-official"]
 
 
 def load(name: str) -> dict[str, Any]:
@@ -110,12 +114,54 @@ def event_of(example: Example, source: str, body: bytes | None = None) -> dict[s
 def test_the_contracts_examples_are_believed_and_with_a_byte_flipped_they_are_not(gateway: Gateway, name: str) -> None:
     """At the time that each states; a forged one queues nothing."""
     example = Example.load(name)
-    source = "canonical" if name == "standard-webhooks" else name.partition("-")[0]
+    source = "canonical" if name.startswith("standard-webhooks") else name.partition("-")[0]
+    gateway.secrets.values[f"sources/{source}"] = example.secret
+    gateway.clock.advance((example.received_at - gateway.clock.now()).total_seconds())
     middle = len(example.request.body) // 2
     assert gateway(event_of(example, source, example.flipped(middle).body))["statusCode"] == 401
     assert gateway.queues.announced == []
-    # The Standard Webhooks example is well signed, and holds another event than ours.
+    # The Standard Webhooks examples are well signed, and hold another event than ours.
     assert gateway(event_of(example, source))["statusCode"] == (422 if source == "canonical" else 200)
+
+
+def samples(source: str) -> list[Any]:
+    """Give the bodies of a source's sample events, as values."""
+    requests = [load(name) for name in NAMES if name.startswith(source)]
+    bodies = [b64decode(event["body"]) if event["isBase64Encoded"] else event["body"] for event in requests]
+    return [json.loads(body) for body in bodies]
+
+
+def with_something_changed(value: Any) -> st.SearchStrategy[Any]:
+    """Put something else in the place of one part of a value."""
+    places = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    copies = [
+        with_something_changed(part).map(
+            lambda new, place=place: (
+                [*value[:place], new, *value[place + 1 :]] if isinstance(value, list) else value | {place: new}
+            )
+        )
+        for place, part in places
+    ]
+    anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([]) | st.just({})
+    return st.one_of(anything, *copies)
+
+
+@pytest.mark.parametrize("source", ["canonical", "greenhouse", "bamboohr"])
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_was_signed_has_an_answer_of_its_own(gateway: Gateway, source: str, data: st.DataObject) -> None:
+    """Never a 5xx, which a vendor would send again and again, and never a 4xx to a vendor, which it would not."""
+    value = data.draw(st.sampled_from(samples(source)).flatmap(with_something_changed))
+    body = data.draw(st.just(json.dumps(value).encode()) | st.binary())
+    headers = sign(source, body, SECRETS[f"sources/{source}"], gateway.clock.now(), delivery_id="msg_1")
+    event = {
+        "httpMethod": "POST",
+        "pathParameters": {"source": source},
+        "headers": headers,
+        "body": b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+    assert gateway(event)["statusCode"] in ((202, 422) if source == "canonical" else (200,))
 
 
 def test_our_own_sender_reads_every_field_error_at_once(gateway: Gateway) -> None:
