@@ -34,6 +34,8 @@ from usher_local.stack import LocalSystem, Options, client
 from usher_ops.render import notice_table, outcome_table
 
 EVENTS = ROOT / "events"
+WIDTH_OF_A_FILE = 170
+
 PATIENCE = 60.0
 """Seconds until an outcome that has not come is a failure."""
 
@@ -43,7 +45,9 @@ _VENDOR_EVENTS = {"greenhouse": "hr_webhook/greenhouse_hired.json", "bamboohr": 
 
 def run(options: Options) -> int:
     """Bring the system up (or join the one that is up), send, wait, show, check; gives the exit status."""
-    console = Console(highlight=False, width=None)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_A_FILE
     begun = time.monotonic()
     console.print("[bold]Usher on this machine[/]: template.yaml, deployed to an emulator, beside simulated providers")
     with LocalSystem.start(options, say=console.print) as system:
@@ -178,7 +182,7 @@ class Demo:
             time.sleep(0.2)
 
     def _sweep(self) -> None:
-        name = self._system.state.outputs["SweepFunctionName"]
+        name = self._system.state.outputs["SweepFunction"]
         client("lambda").invoke(FunctionName=name, Payload=b"{}")
 
     def _post(self, url: str, body: Any) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
+from usher.domain.errors import UsherError
 from usher.domain.hire import HireKey, HireRecord
 from usher.domain.hold import Hold
 from usher.domain.invitation import SETTLED, Invitation, InvitationKey, State
@@ -25,6 +26,10 @@ MOST_NOTICES = 200
 
 _READERS = 8
 """Hires read at once; the clients keep ten connections."""
+
+
+class NotRecorded(UsherError):
+    """Nothing is recorded of the person or the notice that was asked for; the message says where to look instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from zoneinfo import ZoneInfo
 
 import click
+from rich.table import Table
 
 from usher.domain.invitation import Invitation, NotNow, State
 from usher_ops import render
@@ -48,7 +49,7 @@ def go_live(
             f"{', '.join(stays)}: in plan mode in {system.stage.name}.toml (policy {policy.stamp}); "
             'set mode = "live" for company and connection, raise version, and deploy first'
         )
-    if not yes and not click.confirm(f"Send {len(rows)} invitations from {system.name}?"):
+    if not yes and not click.confirm(f"Send {len(rows)} invitations of {system.name}?"):
         console.print("Nothing was changed.")
         raise click.exceptions.Exit(1)
     _promote(system, rows, actor=actor or system.whoami(), reason=reason)
@@ -65,7 +66,7 @@ def _promote(system: System, rows: list[Invitation], *, actor: str, reason: str)
         raise NotNow(f"{len(rows) - len(live)} rows were changed meanwhile and stay as they are; run it again")
 
 
-def _preview(system: System, rows: list[Invitation], title: str) -> object:
+def _preview(system: System, rows: list[Invitation], title: str) -> Table:
     records = {row.key.hire: system.store.hire(row.key.hire).record for row in rows}
     hires = {key: record for key, record in records.items() if record is not None}
     return render.outcome_table(rows, hires, title=title)

@@ -6,7 +6,7 @@ from usher.domain.errors import QueueUnavailable
 from usher.domain.notice import NoticeState
 from usher_ops import lookup, render
 from usher_ops.commands.actor import actor_option, reason_option
-from usher_ops.system import System, SystemUnavailable, on_system, screen
+from usher_ops.system import System, choice_of_system, on_system, screen
 
 MOST_LISTED = 200
 
@@ -17,11 +17,8 @@ _state_option = click.option(
 )
 
 
-class NoSuchNotice(SystemUnavailable):
-    """No notice of this id is recorded."""
-
-
 @click.group(invoke_without_command=True)
+@choice_of_system()
 @_state_option
 @click.pass_context
 def notices(context: click.Context, state: str | None) -> None:
@@ -55,7 +52,7 @@ def show(system: System, notice_id: str) -> None:
     """Show one notice: every reason, and the fields that could be read."""
     record = system.store.notice(notice_id)
     if record is None:
-        raise NoSuchNotice("no notice of this id is recorded; `usher notices` lists them")
+        raise lookup.NotRecorded("no notice of this id is recorded; `usher notices` lists them")
     screen().print(render.notice_view(record))
 
 

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import BinaryIO
 
@@ -11,7 +11,7 @@ import click
 from usher.config import Stage
 from usher.domain.errors import SecretUnavailable, UsherError
 from usher.use_cases.receive_notice import active_secrets
-from usher_ops.system import System, on_system
+from usher_ops.system import System, choice_of_system, on_system
 
 LARGEST = 65_536
 """Bytes that Secrets Manager takes."""
@@ -24,6 +24,7 @@ class UnfitSecret(UsherError):
 
 
 @click.group()
+@choice_of_system()
 def secrets() -> None:
     """Put the secrets that the stage's connections and sources need."""
 
@@ -100,5 +101,5 @@ def _ask() -> str:
     return str(click.prompt("Value (does not show)", hide_input=True, err=True))
 
 
-def _list(names: object) -> str:
-    return ", ".join(sorted(names)) or "none"  # type: ignore[call-overload]
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -9,11 +9,7 @@ from rich.text import Text
 from usher.domain.hire import HireKey
 from usher.domain.invitation import State
 from usher_ops import documents, lookup, render
-from usher_ops.system import System, SystemUnavailable, on_system, screen
-
-
-class NobodyFound(SystemUnavailable):
-    """Nothing is recorded of the person who was asked for."""
+from usher_ops.system import System, on_system, screen
 
 
 @click.command()
@@ -74,7 +70,7 @@ def _people(system: System, person: str, limit: int) -> list[lookup.Person]:
     if "@" in person:
         keys = lookup.keys_by_address(system.store, person, limit)
         if not keys:
-            raise NobodyFound(
+            raise lookup.NotRecorded(
                 f"nobody with this work address is among the first {limit} rows of each state and the newest "
                 f"{lookup.MOST_NOTICES} parked and waiting notices; raise --limit, or ask by hire id"
             )
@@ -87,7 +83,7 @@ def _people(system: System, person: str, limit: int) -> list[lookup.Person]:
         keys = [HireKey(source, person) for source in _source_names(system)]
     people = lookup.find_by_key(system.store, keys)
     if not people:
-        raise NobodyFound("nothing is recorded of such a hire; `usher notices` lists what could not be used")
+        raise lookup.NotRecorded("nothing is recorded of such a hire; `usher notices` lists what could not be used")
     return people
 
 

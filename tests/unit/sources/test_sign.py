@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from usher_local.sign import sign
 
 from tests.contracts.hr_webhooks import Example
+from usher_local.sign import sign
 
 SIGNED_AT = datetime.fromtimestamp(1788868796, UTC)
 
