@@ -34,6 +34,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             logger.info("planned", message_id=message_id, results=results)
             for result in results:
                 metrics.add_metric(name=f"planned_{result}", unit=MetricUnit.Count, value=1)
+    # Once for the whole batch, so that hires who come together are invited in one request.
+    bootstrap.plan_invites().wake_senders()
     return {"batchItemFailures": failures}
 
 

@@ -23,6 +23,7 @@ class Ending:
     mails: int = 0
     origin: Origin | None = None
     says: str = ""
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Case:
     hire: str
     rows: dict[str, Ending] = field(default_factory=dict)
     result: Result = Result.ROWS
-    parked: str | None = None
+    is_parked: bool = False
+    awaited: bool = False
+    """The next event only makes sense after this one."""
+    batched: bool = False
+    """Invited to Atlassian in one request with the others of the batch."""
 
 
 MAILED = Ending(State.INVITED, mails=1, origin=Origin.US)
@@ -65,6 +70,7 @@ CASES = (
         "webhook greenhouse",
         "greenhouse/46190001",
         BOTH,
+        awaited=True,
     ),
     Case(
         "the same person, now with one",
@@ -79,14 +85,14 @@ CASES = (
         "queue",
         "canonical/E-1006",
         result=Result.INVALID,
-        parked="work_email",
+        is_parked=True,
     ),
     Case(
         "starts in six weeks",
         "canonical/starts_in_six_weeks.json",
         "queue",
         "canonical/E-1004",
-        {ATLASSIAN: Ending(State.PENDING), SENTRY: Ending(State.PENDING)},
+        {ATLASSIAN: Ending(State.PENDING, later=True), SENTRY: Ending(State.PENDING, later=True)},
     ),
     Case(
         "hired, starts in six weeks",
@@ -95,6 +101,7 @@ CASES = (
         "canonical/E-1005",
         {ATLASSIAN: Ending(State.CANCELLED), SENTRY: Ending(State.CANCELLED)},
         result=Result.CANCELLED,
+        awaited=True,
     ),
     Case(
         "and taken back",
@@ -110,6 +117,7 @@ CASES = (
         "queue",
         "canonical/E-1008",
         {ATLASSIAN: Ending(State.REJECTED), SENTRY: MAILED},
+        batched=True,
     ),
     Case(
         "half a success, in the same batch",
@@ -117,6 +125,7 @@ CASES = (
         "queue",
         "canonical/E-1009",
         BOTH,
+        batched=True,
     ),
     Case(
         "Sentry fails after it has mailed",
@@ -124,6 +133,7 @@ CASES = (
         "queue",
         "canonical/E-1010",
         {ATLASSIAN: MAILED, SENTRY: Ending(State.INVITED, mails=1, says="asking the provider")},
+        batched=True,
     ),
     Case(
         "a connection in plan mode",

@@ -70,8 +70,8 @@ def rule(row: Invitation) -> str:
 
 
 def why(row: Invitation) -> str:
-    """Say why a row is as it is: the reason where there is one, else the rule that led to it."""
-    return row.reason or rule(row)
+    """Say why a row is as it is: the reason where there is one, else, or where it is planned, the rule."""
+    return rule(row) if row.reason is None or row.state is State.PLANNED else row.reason
 
 
 def mailed(row: Invitation) -> str:
@@ -114,7 +114,7 @@ def outcome_table(
             _who(row, hires.get(hire)) if hire != before else Text(),
             plain(row.connection + (f" ({row.generation})" if row.generation > 1 else "")),
             _state(row),
-            plain(f"due {moment(row.due_at)}" if row.state in LIVE else f"since {moment(row.updated_at)}"),
+            plain(_when(row)),
             plain(why(row)),
             plain(row.provider_ref or ""),
             plain(mailed(row)),
@@ -214,11 +214,19 @@ def _facts(facts: Iterable[tuple[str, object]]) -> Padding:
     for label, value in facts:
         if value not in (None, ""):
             grid.add_row(label, value if isinstance(value, Text) else plain(value))
-    return Padding(grid, (0, 0, 0, 2))
+    return Padding(grid, (0, 0, 0, 2), expand=False)
 
 
 def _state(row: Invitation) -> Text:
     return plain(row.state, _STYLES[row.state])
+
+
+def _when(row: Invitation) -> str:
+    if row.state in LIVE:
+        return f"due {moment(row.due_at)}"
+    if row.state is State.PLANNED:
+        return f"not before {moment(row.send_not_before)}"
+    return f"since {moment(row.updated_at)}"
 
 
 def _who(row: Invitation, record: HireRecord | None) -> Text:
@@ -290,4 +298,4 @@ def _history(row: Invitation) -> RenderableType:
             plain(attempt.outcome),
             plain(attempt.reason),
         )
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(table, (0, 0, 0, 2), expand=False)

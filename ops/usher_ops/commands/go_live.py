@@ -49,7 +49,7 @@ def go_live(
             f"{', '.join(stays)}: in plan mode in {system.stage.name}.toml (policy {policy.stamp}); "
             'set mode = "live" for company and connection, raise version, and deploy first'
         )
-    if not yes and not click.confirm(f"Send {len(rows)} invitations of {system.name}?"):
+    if not yes and not click.confirm(f"Send {_counted(len(rows), 'invitation')} of {system.name}?"):
         console.print("Nothing was changed.")
         raise click.exceptions.Exit(1)
     _promote(system, rows, actor=actor or system.whoami(), reason=reason)
@@ -59,11 +59,15 @@ def _promote(system: System, rows: list[Invitation], *, actor: str, reason: str)
     live = system.go_live(rows, actor=actor, reason=reason)
     after = system.store.invitations(live)
     waiting = sum(row.state is State.DUPLICATE for row in after.values())
-    click.echo(f"{len(live) - waiting} rows are live; they are sent when they are due, with the next sweep.")
+    click.echo(f"{_counted(len(live) - waiting, 'row')} went live, to be sent when due, with the next sweep.")
     if waiting:
-        click.echo(f"{waiting} rows wait as duplicates: another row holds their mailbox.")
+        click.echo(f"{_counted(waiting, 'row')} held back as a duplicate: another row has the mailbox.")
     if len(live) < len(rows):
-        raise NotNow(f"{len(rows) - len(live)} rows were changed meanwhile and stay as they are; run it again")
+        raise NotNow(f"{_counted(len(rows) - len(live), 'row')} changed meanwhile and left as found; run it again")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _preview(system: System, rows: list[Invitation], title: str) -> Table:

@@ -87,7 +87,7 @@ def test_going_live_shows_asks_and_promotes_those_who_have_not_started() -> None
 
     told = desk("go-live", "--reason", "first day", stdin="y\n")
     assert told.exit_code == 0
-    assert "Send 1 invitations of usher-test?" in told.output
+    assert "Send 1 invitation of usher-test?" in told.output
     assert (desk.world.row("E-1").state, desk.world.row("E-2").state) == (State.PENDING, State.PLANNED)
     assert [(entry.actor, entry.action, entry.reason) for entry in desk.world.store.audits] == [
         (ME, "go-live", "first day")
@@ -134,8 +134,8 @@ def test_a_mailbox_that_somebody_else_holds_is_told() -> None:
     )
 
     told = desk("go-live", "--reason", "first day", "--yes").output
-    assert "1 rows are live" in told
-    assert "1 rows wait as duplicates" in told
+    assert "1 row went live" in told
+    assert "1 row held back as a duplicate" in told
 
 
 def test_nothing_to_promote_is_no_failure() -> None:

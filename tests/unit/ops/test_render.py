@@ -96,7 +96,7 @@ def test_open_parts_and_drift_of_a_row_are_told() -> None:
     assert "role is admin" in told
 
 
-def test_every_state_has_a_look_of_its_own_place() -> None:
+def test_every_state_has_a_look() -> None:
     """A new state cannot be forgotten here."""
     world = World()
     world.says(a_hire())

@@ -21,7 +21,7 @@ def test_the_table_says_who_where_in_what_state_why_and_whether_a_mail_went_out(
     assert "yes" in ann
     assert "e-1@example.com" in told
     assert "rule 'engineers': department Engineering" in told
-    assert "plan mode: nothing is sent" in told
+    assert "rule 'labs': department Research" in told
     assert "E-4" not in told
 
 

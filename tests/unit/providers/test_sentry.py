@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.contracts.openapi import SENTRY, request_errors
 from usher.domain.invitation import InvitationKey
 from usher.domain.outcomes import (
     Absent,
@@ -44,7 +45,11 @@ Reply = httpx.Response | Exception
 
 
 class Script:
-    """A server that gives prepared replies, in order, and keeps what it was asked."""
+    """
+    A server that gives prepared replies, in order, and keeps what it was asked.
+
+    It fails the test where a request is not as Sentry's own OpenAPI document declares it.
+    """
 
     def __init__(self, *replies: Reply) -> None:
         self.replies: Iterator[Reply] = iter(replies)
@@ -53,6 +58,8 @@ class Script:
 
     def _reply(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
+        body = json.loads(request.content) if request.content else None
+        assert request_errors(SENTRY, request.method, request.url.path, body) == []
         reply = next(self.replies)
         if isinstance(reply, Exception):
             raise reply

@@ -59,6 +59,16 @@ def test_a_hire_becomes_a_pending_row_with_its_explanation_and_wakes_the_provide
     assert world.queues.woken == [("sentry", [row.key])]
 
 
+def test_hires_who_come_together_share_a_wake_up(world: World) -> None:
+    """So that a batching provider invites them in one request."""
+    for name in ("E-1", "E-2"):
+        world.plan.notice(world.notice(a_hire(name)))
+    assert world.queues.woken == []
+    world.plan.wake_senders()
+
+    assert world.queues.woken == [("sentry", [world.row("E-1").key, world.row("E-2").key])]
+
+
 def test_the_same_version_again_changes_nothing(world: World) -> None:
     """Delivered twice, by a retry or by two feeds."""
     world.says(a_hire())

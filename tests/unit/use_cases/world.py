@@ -94,14 +94,20 @@ class World:
     def __post_init__(self) -> None:
         self.policy = self.policy or a_policy(self.provider)
         self._numbers = count(1)
+        self._planner: PlanInvites | None = None
 
     @property
     def plan(self) -> PlanInvites:
         """The planner under the present policy."""
         assert self.policy is not None
+        if self._planner is None or self._planner.policy is not self.policy:
+            self._planner = self._new_planner(self.policy)
+        return self._planner
+
+    def _new_planner(self, policy: Policy) -> PlanInvites:
         return PlanInvites(
             store=self.store,
-            policy=self.policy,
+            policy=policy,
             details=self.details,
             sources={name: SourceSettings(name=name, base_url="https://hr.example") for name in self.details},
             secrets=self.secrets,
@@ -148,7 +154,9 @@ class World:
 
     def says(self, hire: NewHire) -> Planned:
         """Let a source say something about a person."""
-        return self.plan.notice(self.notice(hire))
+        planned = self.plan.notice(self.notice(hire))
+        self.plan.wake_senders()
+        return planned
 
     def rows(self, hire_id: str = "E-1") -> tuple[Invitation, ...]:
         """Read the rows of a person."""

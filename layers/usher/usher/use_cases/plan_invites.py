@@ -1,9 +1,11 @@
 """Complete, order and plan what sources said; every notice ends as rows, a recorded no-match, or a parked notice."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from itertools import batched
 
 from pydantic import ValidationError
 
@@ -30,6 +32,8 @@ REHIRE_PAUSE = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(days=7)
 """How long the HR system is asked for the details of a notice before a person must look."""
 MOST_WAITERS = 100
+MOST_KEYS = 25
+"""How many rows one wake-up names: as many as one request of a batching provider takes."""
 
 
 class Planned(StrEnum):
@@ -48,7 +52,7 @@ class Planned(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PlanInvites:
     """
-    Plan one notice, one recorded notice, or one hire again.
+    Plan one notice, one recorded notice, or one hire again; then `wake_senders`.
 
     Each call raises StoreUnavailable or NotNow where the message must come again, and nothing else.
     """
@@ -62,6 +66,17 @@ class PlanInvites:
     clock: Clock
     limits: Limits
     digest: Callable[[str], str] = field(repr=False)
+    _due: dict[str, list[InvitationKey]] = field(default_factory=dict, init=False, repr=False)
+
+    def wake_senders(self) -> None:
+        """Wake the providers once for all that was planned since the last call; nothing depends on it."""
+        if self.queues is None:
+            return
+        for provider, keys in self._due.items():
+            for chunk in batched(keys, MOST_KEYS, strict=False):
+                with suppress(QueueUnavailable):  # The sweep finds the rows.
+                    self.queues.wake_sending(provider, chunk)
+        self._due.clear()
 
     def notice(self, notice: Notice) -> Planned:
         """Plan what a source has just said."""
@@ -150,7 +165,7 @@ class PlanInvites:
                 # again and finds them; the other way round it would take the hire for old news and lose the reason.
                 self._record_notices(plan, file, *told_by)
             if self.store.commit(plan):
-                self._wake(plan)
+                self._note_due(plan)
                 self.mailbox_freed([holder for _, holder in plan.releases])
                 return _result(plan)
         raise StoreUnavailable(f"{key} is being written by too many others at once")
@@ -236,21 +251,14 @@ class PlanInvites:
         # A lost race is no loss: whoever was faster had the same notice in hand, and it stands recorded.
         self.store.put_notice(base.model_copy(update=update | changes))
 
-    def _wake(self, plan: HirePlan) -> None:
-        """Shorten the wait for the sweep; nothing depends on it."""
+    def _note_due(self, plan: HirePlan) -> None:
         if self.queues is None:
             return
         now = self.clock.now()
-        by_provider: dict[str, list[InvitationKey]] = {}
         for row in [*plan.opens, *(step.after for step in plan.steps)]:
             connection = self.policy.connections.get(row.connection)
             if connection and row.state is State.PENDING and row.due_at is not None and row.due_at <= now:
-                by_provider.setdefault(connection.provider, []).append(row.key)
-        for provider, keys in by_provider.items():
-            try:
-                self.queues.wake_sending(provider, keys)
-            except QueueUnavailable:
-                continue
+                self._due.setdefault(connection.provider, []).append(row.key)
 
 
 def _result(plan: HirePlan) -> Planned:

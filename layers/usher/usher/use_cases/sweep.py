@@ -6,9 +6,7 @@ from usher.domain.hire import HireKey
 from usher.domain.invitation import State
 from usher.domain.policy import Policy
 from usher.ports import Clock, Queues, Store
-
-MOST_KEYS = 25
-"""How many rows one wake-up names: as many as one request of a batching provider takes."""
+from usher.use_cases.plan_invites import MOST_KEYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,6 @@
+"""Property tests judge no speed: a fresh clone, which builds its tables of letters first, is slow and not wrong."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("usher", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("usher")
