@@ -74,6 +74,8 @@ class MemoryStore:
         """Write all of a plan, or nothing."""
         with self._lock:
             stored = self._hires.get(plan.record.key)
+            if stored == plan.record:
+                return True  # Our own write, whose answer got lost.
             if (stored.revision if stored else None) != plan.seen_revision:
                 return False
             if any(row.key in self._rows for row in plan.opens) or not all(
@@ -82,10 +84,10 @@ class MemoryStore:
                 return False
             if any(self._guards.get(key, holder) != holder for key, holder in plan.takes):
                 return False
-            if any(self._guards.get(key) != holder for key, holder in plan.releases):
+            if any(self._guards.get(key, holder) != holder for key, holder in plan.releases):
                 return False
             for key, _ in plan.releases:
-                del self._guards[key]
+                self._guards.pop(key, None)
             self._guards |= dict(plan.takes)
             self._hires[plan.record.key] = plan.record
             self._rows |= {row.key: self._checked(row) for row in plan.opens}
@@ -106,7 +108,8 @@ class MemoryStore:
             stored = self._notices.get(record.notice.notice_id)
             if (stored.revision if stored else 0) != record.revision - 1:
                 return False
-            self._notices[record.notice.notice_id] = record
+            notice = record.notice.model_copy(update={"sealed_body": None})
+            self._notices[record.notice.notice_id] = record.model_copy(update={"notice": notice})
             return True
 
     def due_notices(self, now: datetime, limit: int) -> list[str]:
@@ -153,10 +156,12 @@ class MemoryStore:
         with self._lock:
             found = self._rows.get(step.key)
             guard = step.releases
-            if self._holds_for(step) and (guard is None or self._guards.get(guard) == step.before.holder):
+            if self._holds_for(step) and (
+                guard is None or self._guards.get(guard, step.before.holder) == step.before.holder
+            ):
                 self._write(step)
                 if guard is not None:
-                    del self._guards[guard]
+                    self._guards.pop(guard, None)
                 return Applied.NOW
             return Applied.BEFORE if found is not None and step.already_in(found) else Applied.REFUSED
 

@@ -63,8 +63,9 @@ class AuditEntry:
     reason: str
 
 
-NOTICE_LANE = "notices"
-"""The lane of the due index in which waiting notices stand; a connection's rows stand in its own lane."""
+NOTICE_LANE = "#notices"
+"""The lane of the due index in which waiting notices stand; a connection's rows stand in its own lane, and no
+connection can have this name."""
 
 
 class Store(Protocol):
@@ -75,7 +76,7 @@ class Store(Protocol):
     """
 
     def invitations(self, keys: Collection[InvitationKey]) -> dict[InvitationKey, Invitation]:
-        """Read rows; those that do not exist, or have a newer schema, are left out."""
+        """Read rows; those that do not exist, or that this code cannot read, are left out."""
 
     def due(self, lane: str, now: datetime, limit: int) -> list[InvitationKey]:
         """List rows of a connection that are due, soonest first. From an index: may lag, read the row before acting."""

@@ -3,13 +3,17 @@
 import json
 from typing import Any
 
-from tests.unit.aws.test_stores import NOON, a_notice, a_plan, a_recorded, a_row, later
+import pytest
+
+from tests.unit.aws.test_stores import NOON, a_claim, a_notice, a_plan, a_recorded, a_row, ended, later
 from usher.aws import items
 from usher.aws.clients import Clients
 from usher.aws.table import DynamoTable
+from usher.domain.errors import StoreUnavailable
 from usher.domain.hire import HireKey
-from usher.domain.invitation import LIVE, Attempt, State
+from usher.domain.invitation import LIVE, Attempt, State, unwanted
 from usher.domain.notice import NoticeState
+from usher.domain.outcomes import Accepted
 
 
 def everything(clients: Clients, table_name: str) -> list[dict[str, Any]]:
@@ -44,6 +48,47 @@ def test_an_item_of_a_newer_schema_is_left_alone(clients: Clients, table: Dynamo
     assert table.invitations([row.key]) == {}
     assert table.hire(HireKey("canonical", "E-1")).rows == ()
     assert not table.commit(a_plan(seen=1))
+
+
+def test_an_item_that_is_no_model_is_left_alone_and_stops_no_neighbour(
+    clients: Clients, table: DynamoTable, table_name: str
+) -> None:
+    """Edited by hand; an error about it would repeat the values of a person."""
+    rows = [a_row("E-1"), a_row("E-2", guard="d2")]
+    for row in rows:
+        table.commit(a_plan(row, hire_id=row.hire_id))
+    pk, sk = items.row_key(rows[0].key)
+    clients.dynamodb.update_item(
+        TableName=table_name,
+        Key=items.wire({"pk": pk, "sk": sk}),
+        UpdateExpression="SET fence = :text",
+        ExpressionAttributeValues=items.wire({":text": "no number"}),
+    )
+
+    assert list(table.invitations([row.key for row in rows])) == [rows[1].key]
+
+
+def test_a_mark_beside_an_outcome_does_not_take_the_end_of_a_settled_row(
+    clients: Clients, table: DynamoTable, table_name: str
+) -> None:
+    """Planning saw the row in flight; meanwhile it settled, and will expire after 400 days."""
+    row = a_row()
+    table.commit(a_plan(row))
+    taken = a_claim(row)
+    table.apply([taken])
+    table.apply([ended(taken.after, Accepted("7", mailed=True))])
+    table.commit(a_plan(seen=1, steps=(unwanted(taken.after, hire_version=2, policy_version="1.abc", now=later(2)),)))
+
+    (item,) = [items.unwired(item) for item in everything(clients, table_name) if item["sk"]["S"].startswith("INV#")]
+    assert item["state"] == "invited"
+    assert item["want"] is False
+    assert item["expires_at"] == int(later(1).timestamp()) + 400 * 86400
+
+
+def test_a_table_that_is_not_there_is_named_not_waited_for(clients: Clients) -> None:
+    """The next try would fail too."""
+    with pytest.raises(StoreUnavailable, match="ResourceNotFoundException"):
+        DynamoTable(clients.dynamodb, "no-such-table").invitations([a_row().key])
 
 
 def test_a_sealed_body_stands_apart_and_expires(clients: Clients, table: DynamoTable, table_name: str) -> None:

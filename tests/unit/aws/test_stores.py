@@ -271,9 +271,9 @@ def test_our_own_write_whose_answer_was_lost_is_recognised(store: Store) -> None
 def test_our_own_plan_whose_answer_was_lost_is_recognised(store: Store) -> None:
     """Planning again would find no news and lose the wake-up."""
     plan = a_plan(a_row())
-    store.commit(plan)
 
-    assert store.hire(HireKey("canonical", "E-1")).record == plan.record
+    assert store.commit(plan)
+    assert store.commit(plan)
 
 
 def test_many_steps_are_judged_one_by_one(store: Store) -> None:
@@ -307,6 +307,18 @@ def test_a_rejection_gives_the_mailbox_back_in_the_same_write(store: Store) -> N
     assert store.guard_holders([GUARD]) == {}
     assert stored(store, row).guard is None
     assert store.commit(a_plan(a_row("E-2"), hire_id="E-2"))
+
+
+def test_a_row_whose_guard_is_gone_can_still_end(store: Store) -> None:
+    """Somebody may have deleted it by hand."""
+    row = a_row()
+    store.commit(a_plan(row.model_copy(update={"guard": None})))
+    stored_row = stored(store, row)
+    taken = a_claim(stored_row)
+    store.apply([taken])
+    step = ended(taken.after.model_copy(update={"guard": "d1"}), RefusedPerson("no"))
+
+    assert store.apply([step]) == [Applied.NOW]
 
 
 def test_a_rejection_that_lost_its_condition_keeps_the_mailbox(store: Store) -> None:

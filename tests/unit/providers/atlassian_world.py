@@ -99,9 +99,9 @@ def a_call(**changes: Any) -> Call:
 
 
 def invited(answer: Answer, *asks: Ask, call: Call | None = None) -> list[Outcome]:
-    """Invite people over a wire with this answer; Ann, if nobody is named."""
+    """Invite people over a wire with this answer, and nobody in the directory; Ann, if nobody is named."""
     wanted = asks or (an_ask(),)
-    outcomes = Wire([answer]).atlassian.invite(call or a_call(), wanted)
+    outcomes = Wire([answer, page()]).atlassian.invite(call or a_call(), wanted)
     assert outcomes.keys() == {ask.key for ask in wanted}
     return [outcomes[ask.key] for ask in wanted]
 

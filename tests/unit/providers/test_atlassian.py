@@ -32,6 +32,7 @@ from tests.unit.providers.atlassian_world import (
 )
 from usher.domain.outcomes import (
     Accepted,
+    AlreadyMember,
     Ambiguous,
     LimitedUntil,
     NotSent,
@@ -120,6 +121,47 @@ def test_a_base_url_keeps_its_own_path() -> None:
     wire.atlassian.invite(a_call(connection={"base_url": "http://127.0.0.1:8081/atlassian/admin/"}), [an_ask()])
 
     assert str(wire.requests[0].url) == "http://127.0.0.1:8081/atlassian/admin/v2/orgs/org-1/users/invite"
+
+
+# --- people of whom every part was refused ---
+
+
+REFUSED = person(role="ERROR", group="ERROR", reason="has access already")
+
+
+def refused_but(*answers: Any) -> tuple[Outcome, Wire]:
+    wire = Wire([results(REFUSED, person(BOB), status=206), *answers])
+    outcomes = wire.atlassian.invite(a_call(), [an_ask(ANN), an_ask(BOB)])
+    assert isinstance(outcomes[an_ask(BOB).key], Accepted)
+    return outcomes[an_ask(ANN).key], wire
+
+
+def test_who_was_refused_and_is_not_in_the_directory_is_refused() -> None:
+    outcome, wire = refused_but(page())
+
+    assert outcome == RefusedPerson("Atlassian refused every part of the access: has access already")
+    assert [body["emails"] for body in wire.bodies] == [[ANN, BOB], [ANN]]
+
+
+def test_who_was_refused_and_is_in_the_directory_was_a_member_before() -> None:
+    assert refused_but(page(row()), roles((JIRA, "atlassian/user")))[0] == AlreadyMember(ANN_ID)
+
+
+def test_what_such_a_member_lacks_is_told() -> None:
+    outcome, _ = refused_but(page(row(groups=[])), roles())
+
+    assert outcome == AlreadyMember(ANN_ID, (f"{USER} is missing", f"{GROUP} is missing"))
+
+
+def test_a_suspended_member_is_told_as_one() -> None:
+    outcome, _ = refused_but(page(row(status="suspended")))
+
+    assert outcome == AlreadyMember(ANN_ID, ("the person is suspended in the organization: restore them there first",))
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(429), httpx.ReadTimeout("")])
+def test_who_was_refused_is_ambiguous_while_the_directory_does_not_answer(answer: Any) -> None:
+    assert isinstance(refused_but(answer)[0], Ambiguous)
 
 
 # --- repair ---

@@ -277,7 +277,10 @@ def test_a_secret_that_cannot_stand_in_a_header_holds_the_connection() -> None:
     [
         ("ADMIN-UAM-409-3", RefusedConnection),
         ("Product license limit exceeded for jira", RefusedConnection),
+        ("No seat is left", RefusedConnection),
+        ("User limit reached", RefusedConnection),
         ("Group Not Found", RefusedGrant),
+        ("The group does not exist", RefusedGrant),
         ("admin-uam-400-4: no licence", RefusedGrant),
         ("Inactive user", RefusedPerson),
         ("we do not like this one", RefusedPerson),

@@ -1,13 +1,13 @@
 """Models to items and back: keys, index attributes, times as text of one width, and when an item may expire."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from usher.domain.hire import SCHEMA_VERSION, HireKey, HireRecord
 from usher.domain.hold import Hold
@@ -120,9 +120,19 @@ def _whole(value: Any) -> Any:
             return value
 
 
-def is_readable(item: Item) -> bool:
-    """Code that meets an item of a newer schema leaves it alone."""
-    return bool(item.get("schema", 0) <= SCHEMA_VERSION)
+def read[Model](reader: Callable[[Item], Model], item: Item) -> Model | None:
+    """
+    Read an item with its reader; None for one that this code must leave alone.
+
+    That is an item of a newer schema, and one that somebody has edited by hand into what is no model: its error would
+    repeat the values of a person, and one such item must not stop its neighbours.
+    """
+    if item.get("schema", 0) > SCHEMA_VERSION:
+        return None
+    try:
+        return reader(item)
+    except ValidationError:
+        return None
 
 
 def row_item(row: Invitation) -> Item:

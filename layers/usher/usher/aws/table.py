@@ -29,7 +29,10 @@ MOST_STATEMENTS = 25
 MOST_KEYS = 100
 MOST_WRITES = 100
 MOST_ROUNDS = 5
-"""How often keys that a batch read left out are asked for again."""
+"""How often keys that a batch read left out are asked for again, and a transaction that met another is tried."""
+
+_FOREVER = frozenset({"AccessDeniedException", "ResourceNotFoundException", "ValidationException"})
+"""Errors that the next try would meet too: they must be seen, not waited for."""
 
 
 class DynamoTable:
@@ -44,8 +47,8 @@ class DynamoTable:
     def invitations(self, keys: Collection[InvitationKey]) -> dict[InvitationKey, Invitation]:
         """Read rows."""
         found = self._get_many([items.row_key(key) for key in dict.fromkeys(keys)])
-        rows = [items.row_in(item) for item in found if items.is_readable(item)]
-        return {row.key: row for row in rows}
+        rows = [items.read(items.row_in, item) for item in found]
+        return {row.key: row for row in rows if row is not None}
 
     def due(self, lane: str, now: datetime, limit: int) -> list[InvitationKey]:
         """List rows of a connection that are due, soonest first."""
@@ -80,10 +83,10 @@ class DynamoTable:
     def hire(self, key: HireKey) -> HireFile:
         """Read everything about one hire."""
         pk, sk = items.hire_key(key)
-        found = [item for item in self._query(pk) if items.is_readable(item)]
-        record = next((items.hire_in(item) for item in found if item["sk"] == sk), None)
-        rows = tuple(items.row_in(item) for item in found if item["sk"].startswith("INV#"))
-        return HireFile(record, rows)
+        found = self._query(pk)
+        record = next((items.read(items.hire_in, item) for item in found if item["sk"] == sk), None)
+        rows = [items.read(items.row_in, item) for item in found if item["sk"].startswith("INV#")]
+        return HireFile(record, tuple(row for row in rows if row is not None))
 
     def guard_holders(self, keys: Collection[GuardKey]) -> dict[GuardKey, str]:
         """Tell who holds which mailbox."""
@@ -109,7 +112,7 @@ class DynamoTable:
     def notice(self, notice_id: str) -> NoticeRecord | None:
         """Read one recorded notice."""
         found = self._get_many([items.notice_key(notice_id)])
-        return next((items.notice_in(item) for item in found if items.is_readable(item)), None)
+        return next((items.read(items.notice_in, item) for item in found), None)
 
     def put_notice(self, record: NoticeRecord) -> bool:
         """Write revision n of a notice over revision n-1."""
@@ -131,7 +134,8 @@ class DynamoTable:
     def holds(self, connections: Collection[str]) -> list[Hold]:
         """Read the holds of connections and of their grants."""
         found = [item for name in sorted(connections) for item in self._query(items.hold_key(name, None)[0])]
-        return [items.hold_in(item) for item in found if items.is_readable(item) and item["sk"].startswith("HOLD")]
+        holds = [items.read(items.hold_in, item) for item in found if item["sk"].startswith("HOLD")]
+        return [hold for hold in holds if hold is not None]
 
     def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
         """Place or move a hold if it is still as seen."""
@@ -156,7 +160,11 @@ class DynamoTable:
         statements = [self._statement(step) for step in steps]
         try:
             answers = self._client.batch_execute_statement(Statements=statements)["Responses"]  # type: ignore[arg-type]
-        except (ClientError, BotoCoreError):
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _FOREVER:
+                raise StoreUnavailable(_code(error)) from None
+            return [Applied.FAILED] * len(steps)
+        except BotoCoreError:
             return [Applied.FAILED] * len(steps)
         return [self._verdict(step, answer) for step, answer in zip(steps, answers, strict=True)]
 
@@ -167,8 +175,7 @@ class DynamoTable:
         if not str(error.get("Code", "")).startswith("ConditionalCheckFailed"):
             return Applied.FAILED
         if "Item" in error:
-            item = items.unwired(error["Item"])
-            return _judged(step, items.row_in(item) if items.is_readable(item) else None)
+            return _judged(step, items.read(items.row_in, items.unwired(error["Item"])))
         return self._judged_by_reading(step)
 
     def _judged_by_reading(self, step: Step) -> Applied:
@@ -190,27 +197,29 @@ class DynamoTable:
         pk, sk = items.row_key(step.key)
         sets = [(name, value) for name, value in changes.items() if value is not None]
         removes = [name for name, value in changes.items() if value is None]
-        conditions = {"pk": pk, "sk": sk, "schema": SCHEMA_VERSION} | _conditions(step)
+        conditions = {"pk": pk, "sk": sk} | _conditions(step)
         present = [(name, value) for name, value in conditions.items() if value is not None]
         text = [f'UPDATE "{self._table}"', *(f'SET "{name}"=?' for name, _ in sets)]
         text += [f'REMOVE "{name}"' for name in removes]
-        tests = [f'"{name}"=?' for name, _ in present]
+        tests = [*(f'"{name}"=?' for name, _ in present), '"schema"<=?']
         tests += [f'"{name}" IS MISSING' for name, value in conditions.items() if value is None]
         return {
             "Statement": f"{' '.join(text)} WHERE {' AND '.join(tests)}",
-            "Parameters": [items.wire_value(value) for _, value in [*sets, *present]],
+            "Parameters": [items.wire_value(value) for _, value in [*sets, *present, ("schema", SCHEMA_VERSION)]],
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
     def _update(self, step: Step) -> dict[str, Any]:
         """Render a step as one update of a transaction."""
-        changes, conditions = _changes(step), {"schema": SCHEMA_VERSION} | _conditions(step)
-        names = {f"#{name}": name for name in [*changes, *conditions]}
+        changes, conditions = _changes(step), _conditions(step)
+        names = {f"#{name}": name for name in [*changes, *conditions, "schema"]}
         sets = [f"#{name} = :new_{name}" for name, value in changes.items() if value is not None]
         removes = [f"#{name}" for name, value in changes.items() if value is None]
         values = {f":new_{name}": value for name, value in changes.items() if value is not None}
         values |= {f":old_{name}": value for name, value in conditions.items() if value is not None}
-        tests = [
+        values[":schema"] = SCHEMA_VERSION
+        tests = ["#schema <= :schema"]
+        tests += [
             f"#{name} = :old_{name}" if value is not None else f"attribute_not_exists(#{name})"
             for name, value in conditions.items()
         ]
@@ -255,7 +264,8 @@ class DynamoTable:
         return {
             "TableName": self._table,
             "Key": items.wire({"pk": pk, "sk": sk}),
-            "ConditionExpression": "#holder = :holder",
+            # A guard that somebody deleted by hand must not keep its row from ending.
+            "ConditionExpression": "attribute_not_exists(pk) OR #holder = :holder",
             "ExpressionAttributeNames": {"#holder": "holder"},
             "ExpressionAttributeValues": items.wire({":holder": holder}),
         }
@@ -269,19 +279,24 @@ class DynamoTable:
         }
 
     def _transact(self, writes: Sequence[dict[str, Any]]) -> bool:
-        """Write all or nothing; False where a condition failed or another write was in the way."""
-        try:
-            self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
-        except self._client.exceptions.TransactionCanceledException as error:
-            codes = {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
-            if codes - {"None"} and codes <= {"None", "ConditionalCheckFailed", "TransactionConflict"}:
-                return False
-            raise StoreUnavailable(f"the table did not take a transaction: {', '.join(sorted(codes))}") from None
-        except ClientError as error:
-            raise StoreUnavailable(_code(error)) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable(type(error).__name__) from None
-        return True
+        """Write all or nothing; False where a condition failed, or other writes were in the way again and again."""
+        for _ in range(MOST_ROUNDS):
+            try:
+                self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
+            except self._client.exceptions.TransactionCanceledException as error:
+                reasons = error.response.get("CancellationReasons", [])
+                codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
+                if codes == {"TransactionConflict"}:
+                    continue
+                if codes and codes <= {"ConditionalCheckFailed", "TransactionConflict"}:
+                    return False
+                raise StoreUnavailable(f"the table did not take a transaction: {', '.join(sorted(codes))}") from None
+            except ClientError as error:
+                raise StoreUnavailable(_code(error)) from None
+            except BotoCoreError as error:
+                raise StoreUnavailable(type(error).__name__) from None
+            return True
+        return False
 
     # --- reads ---
 
@@ -337,7 +352,10 @@ class DynamoTable:
         paginator = self._client.get_paginator("query")
         with _answered():
             pages = paginator.paginate(
-                TableName=self._table, IndexName=index, PaginationConfig={"MaxItems": limit}, **query
+                TableName=self._table,
+                IndexName=index,
+                PaginationConfig={"MaxItems": limit, "PageSize": limit},
+                **query,
             )
             for page in pages:
                 found = [items.unwired(item) for item in page["Items"]]
@@ -352,7 +370,11 @@ def _judged(step: Step, found: Invitation | None) -> Applied:
 def _changes(step: Step) -> items.Item:
     """What a step writes, with the attributes of the indexes that follow from it; None where one goes."""
     before, after = items.row_index(step.before), items.row_index(step.after)
-    follows = {name: value for name, value in after.items() if value != before[name] or name == "expires_at"}
+    follows = {name: value for name, value in after.items() if value != before[name]}
+    # Planning beside a sender knows neither the state nor the end that follows from it.
+    follows.pop("expires_at", None)
+    if step.after.state is not step.before.state:
+        follows["expires_at"] = after["expires_at"]
     changes = {name: items.plain(value) for name, value in step.changes.items()}
     return changes | follows
 

@@ -141,7 +141,9 @@ def arranged(
         result = Result.AWAITING_ADDRESS if hire.work_email is None else Result.INVALID
         return HirePlan(_written(record, seen, result, str(stamp), now), seen, problems=problems)
     wants = {} if cancelled else {item.connection: item for item in decision if isinstance(item, Want)}
-    builder = _Builder(record, str(stamp), policy, holders, digest, now)
+    # Settled rows are forgotten after a long time, but their hire is not: the provider may know the person.
+    had_rows = file.record is not None and file.record.result is Result.ROWS
+    builder = _Builder(record, str(stamp), policy, holders, digest, now, had_rows)
     for latest in _latest(file.rows):
         builder.follow(latest, wants.pop(latest.connection, None))
     for want in wants.values():
@@ -188,6 +190,7 @@ class _Builder:
     holders: Mapping[GuardKey, str]
     digest: Callable[[str], str]
     now: datetime
+    had_rows: bool
     opens: list[Invitation] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     waits: str | None = None
@@ -235,7 +238,7 @@ class _Builder:
                 live=self.policy.is_live(want.connection),
                 guard=guard,
                 held_by=held_by,
-                looks_first=generation > 1,
+                looks_first=generation > 1 or self.had_rows,
             )
         )
 

@@ -15,6 +15,7 @@ from usher.domain.invitation import InvitationKey
 from usher.domain.outcomes import (
     Absent,
     Accepted,
+    AlreadyMember,
     Ambiguous,
     Finding,
     LimitedUntil,
@@ -93,20 +94,23 @@ class Atlassian:
         return host == "api.atlassian.com"
 
     def invite(self, call: Call, asks: Sequence[Ask]) -> dict[InvitationKey, Outcome]:
-        """Invite up to 25 people, whose grants are equal, in one POST."""
+        """
+        Invite up to 25 people, whose grants are equal, in one POST.
+
+        Somebody of whom every part was refused may be a member already, which no answer says: the directory is asked.
+        """
         if not is_token(call.secret):
             return {ask.key: _NO_SECRET for ask in asks}
-        grant = asks[0].grant
+        organization, grant = self._organization(call), asks[0].grant
         addresses = list(dict.fromkeys(ask.address for ask in asks))
-        answer = self._organization(call).invite(
-            addresses, dict.fromkeys(grant.access), dict.fromkeys(grant.groups), grant
-        )
-        if isinstance(answer, Answer):
-            refused = refusal(answer, On.ORGANIZATION, call.now)
-            if refused is None:
-                return read_results(answer, asks)
-            return {ask.key: refused for ask in asks}
-        return {ask.key: answer for ask in asks}
+        answer = organization.invite(addresses, dict.fromkeys(grant.access), dict.fromkeys(grant.groups), grant)
+        failure = refusal(answer, On.ORGANIZATION, call.now) if isinstance(answer, Answer) else answer
+        if failure is not None or not isinstance(answer, Answer):
+            return {ask.key: failure or Ambiguous("Atlassian did not answer") for ask in asks}
+        outcomes = read_results(answer, asks)
+        refused = [ask for ask in asks if isinstance(outcomes[ask.key], RefusedPerson)]
+        findings = look_up(organization, refused) if refused else {}
+        return outcomes | {key: _unless_member(outcomes[key], finding) for key, finding in findings.items()}
 
     def look_up(self, call: Call, asks: Sequence[Ask]) -> dict[InvitationKey, Finding]:
         """Find people in the directory, with the parts of their grants that they lack."""
@@ -175,6 +179,18 @@ class Atlassian:
                 return NotSent(reason)
             case Absent() | Present():
                 return Ambiguous("the directory does not show the person, or not their account")
+
+
+def _unless_member(refused: Outcome, finding: Finding) -> Outcome:
+    """Keep a refusal only of a person whom the directory does not show; who is there was there before."""
+    match finding:
+        case Absent():
+            return refused
+        case Present(ref, _, open_parts, drift, _, blocked):
+            missing = tuple(f"{part} is missing" for part in open_parts)
+            return AlreadyMember(ref, ((blocked,) if blocked else ()) + missing + drift)
+        case ReadFailed(reason):
+            return Ambiguous(f"every part was refused, and whether the person is a member is not known: {reason}")
 
 
 def _connection_errors(connection: Connection) -> Iterator[str]:

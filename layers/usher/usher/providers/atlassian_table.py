@@ -59,6 +59,9 @@ NO_CODE = "no code"
 WRONG_KEY_KIND = "INSUFFICIENT_SCOPE"
 NO_SEAT = "no seat is free in an app of the grant"
 
+SEATS_SPENT = ("license limit", "licence limit", "user limit", "no seat")
+GROUP_UNKNOWN = ("group not found", "group does not exist")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -66,7 +69,7 @@ class Row:
     One line of the table.
 
     `status` is a number or a class (`5xx`); `code` one of Atlassian's, or one of the words above; `says` our own words;
-    `title` what Atlassian calls the code, where its free texts are searched for that. `midway`: a connection may fail
+    `wording` what a free text about one person holds if it means the same. `midway`: a connection may fail
     when some people of the request are through already; of a refused grant and a rate limit that is always assumed.
     """
 
@@ -74,7 +77,7 @@ class Row:
     code: str
     means: Means
     says: str
-    title: str = ""
+    wording: tuple[str, ...] = ()
     on: On = On.ANY
     midway: bool = False
 
@@ -84,9 +87,9 @@ ROWS: tuple[Row, ...] = (
     Row("206", ANYTHING, Means.SUCCESS, "some failed: read per person, role and group", on=On.ORGANIZATION),
     Row("204", ANYTHING, Means.SUCCESS, "done", on=On.PERSON),
     # 400: by code. A body that is not the application's own says nothing about the request.
-    Row("400", "ADMIN-UAM-400-3", Means.GRANT, "a role is not valid for its resource", "Invalid Role for Resource"),
-    Row("400", "ADMIN-UAM-400-4", Means.GRANT, "an app of the grant is not licensed", "Product not licensed"),
-    Row("400", "ADMIN-UAM-400-5", Means.GRANT, "a role came without a resource", "Cloud Resource is empty"),
+    Row("400", "ADMIN-UAM-400-3", Means.GRANT, "a role is not valid for its resource", ("invalid role for resource",)),
+    Row("400", "ADMIN-UAM-400-4", Means.GRANT, "an app of the grant is not licensed", ("product not licensed",)),
+    Row("400", "ADMIN-UAM-400-5", Means.GRANT, "a role came without a resource", ("cloud resource is empty",)),
     Row("400", "ADMIN-UAM-400-2", Means.BATCH, "the account of a person is inactive"),
     Row("400", "ADMIN-UAM-400-1", Means.BATCH, "Atlassian calls the request malformed"),
     Row("400", ERRORS, Means.BATCH, "Atlassian refuses the request"),
@@ -106,15 +109,15 @@ ROWS: tuple[Row, ...] = (
     Row("404", "ADMIN-404-2", Means.CONNECTION, "there is no such organization"),
     # To one person's request it may also say that the person is unknown, which must not hold everybody's grant.
     Row("404", "ADMIN-UAM-404-1", Means.UNKNOWN, "a resource or the person was not found", on=On.PERSON),
-    Row("404", "ADMIN-UAM-404-1", Means.GRANT, "a resource of the grant does not exist", "Unknown Resource"),
-    Row("404", "ADMIN-UAM-404-3", Means.GRANT, "a group of the grant does not exist", "Group Not Found"),
+    Row("404", "ADMIN-UAM-404-1", Means.GRANT, "a resource of the grant does not exist", ("unknown resource",)),
+    Row("404", "ADMIN-UAM-404-3", Means.GRANT, "a group of the grant does not exist", GROUP_UNKNOWN),
     Row("404", "ADMIN-404-10", Means.GRANT, "a group of the grant does not exist"),
     Row("404", "ADMIN-404-8", Means.UNKNOWN, "the directory does not know the person"),
     Row("404", ANYTHING, Means.CONNECTION, "base_url has no such organization", on=On.ORGANIZATION, midway=True),
     Row("404", ANYTHING, Means.UNKNOWN, "the person, group or resource was not found", on=On.PERSON),
     Row("405", ANYTHING, Means.CONNECTION, "base_url does not lead to the admin API"),
     # 409: no seat, unless the code says otherwise. Whoever came before the last seat has one.
-    Row("409", "ADMIN-UAM-409-3", Means.CONNECTION, NO_SEAT, "Product License Limit Exceeded", midway=True),
+    Row("409", "ADMIN-UAM-409-3", Means.CONNECTION, NO_SEAT, SEATS_SPENT, midway=True),
     Row("409", "ADMIN-409-3", Means.CONNECTION, NO_SEAT, midway=True),
     Row("409", NO_CODE, Means.CONNECTION, NO_SEAT, on=On.ORGANIZATION, midway=True),
     Row("409", "ADMIN-UAM-409-2", Means.SUCCESS, "the person has it already", on=On.PERSON),
@@ -166,8 +169,8 @@ def refusal_of_every_part(reasons: Sequence[str]) -> RefusedPerson | RefusedGran
     """
     Say what it means that all parts of one person's access failed, given Atlassian's free text for each.
 
-    Nothing lists these texts. Where all of them name a code or title of the table that blames the grant or the seats,
-    that is who is to blame, and nobody is rejected for it; else it is about the person.
+    Nothing lists these texts. Where all of them hold a code, or its wording, that blames the grant or the seats, that is
+    what is to blame, and nobody is rejected for it; else it is about the person.
     """
     blamed = [row for reason in reasons if (row := _blamed(reason)) is not None]
     if not blamed or len(blamed) < len(reasons):
@@ -192,10 +195,10 @@ _ADDRESS = re.compile("[@\uff20\ufe6b]|%40", re.IGNORECASE)
 
 
 def _blamed(reason: str) -> Row | None:
-    """Find the row that blames the grant or the seats, by its code or title in a free text."""
+    """Find the row that blames the grant or the seats, by its code or wording in a free text."""
     folded = reason.casefold()
-    titled = (row for row in ROWS if row.title)
-    return next((r for r in titled if r.code.casefold() in folded or r.title.casefold() in folded), None)
+    worded = (row for row in ROWS if row.wording)
+    return next((row for row in worded if any(w in folded for w in (row.code.casefold(), *row.wording))), None)
 
 
 def _said(body: Any) -> set[str]:
