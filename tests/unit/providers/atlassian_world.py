@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.contracts.openapi import ATLASSIAN, request_errors
 from usher.domain.invitation import InvitationKey
 from usher.domain.outcomes import Finding, Outcome, Part
 from usher.domain.policy import Access, Connection, Grant
@@ -64,7 +65,11 @@ def an_ask(address: str = ANN, grant: Grant = GRANT, **changes: Any) -> Ask:
 
 @dataclass
 class Wire:
-    """Answers requests in turn, and remembers them. A last answer that is left alone is given again and again."""
+    """
+    Answers requests in turn, remembers them, and holds every body against Atlassian's own OpenAPI document.
+
+    A last answer that is left alone is given again and again.
+    """
 
     answers: list[Answer]
     requests: list[httpx.Request] = field(default_factory=list)
@@ -76,6 +81,8 @@ class Wire:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        body = json.loads(request.content) if request.content else None
+        assert request_errors(ATLASSIAN, request.method, request.url.path, body) == []
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer

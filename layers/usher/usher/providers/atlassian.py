@@ -104,9 +104,10 @@ class Atlassian:
         organization, grant = self._organization(call), asks[0].grant
         addresses = list(dict.fromkeys(ask.address for ask in asks))
         answer = organization.invite(addresses, dict.fromkeys(grant.access), dict.fromkeys(grant.groups), grant)
-        failure = refusal(answer, On.ORGANIZATION, call.now) if isinstance(answer, Answer) else answer
-        if failure is not None or not isinstance(answer, Answer):
-            return {ask.key: failure or Ambiguous("Atlassian did not answer") for ask in asks}
+        if not isinstance(answer, Answer):
+            return {ask.key: answer for ask in asks}
+        if (failure := refusal(answer, On.ORGANIZATION, call.now)) is not None:
+            return {ask.key: failure for ask in asks}
         outcomes = read_results(answer, asks)
         refused = [ask for ask in asks if isinstance(outcomes[ask.key], RefusedPerson)]
         findings = look_up(organization, refused) if refused else {}

@@ -169,8 +169,8 @@ def refusal_of_every_part(reasons: Sequence[str]) -> RefusedPerson | RefusedGran
     """
     Say what it means that all parts of one person's access failed, given Atlassian's free text for each.
 
-    Nothing lists these texts. Where all of them hold a code, or its wording, that blames the grant or the seats, that is
-    what is to blame, and nobody is rejected for it; else it is about the person.
+    Nothing lists these texts. Where all of them hold a code, or its wording, that blames the grant or the seats,
+    that is what is to blame, and nobody is rejected for it; else it is about the person.
     """
     blamed = [row for reason in reasons if (row := _blamed(reason)) is not None]
     if not blamed or len(blamed) < len(reasons):

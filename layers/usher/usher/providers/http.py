@@ -138,7 +138,8 @@ def url_of(base: str, *segments: str, slash: bool = False, query: Mapping[str, s
     """
     if any(not segment.strip(".") for segment in segments):
         raise ValueError("a path segment is empty or made of dots")
-    path = "/".join(quote(segment, safe="") for segment in segments)
+    # A colon is plain in a path, and ids that hold one are seen with it everywhere.
+    path = "/".join(quote(segment, safe=":") for segment in segments)
     url = f"{base.rstrip('/')}/{path}{'/' if slash else ''}"
     return f"{url}?{urlencode(query)}" if query else url
 
