@@ -115,12 +115,12 @@ def test_nothing_is_ever_sent_twice_in_one_attempt(answer: Any) -> None:
     assert len(wire.requests) == 1
 
 
-def test_a_base_url_keeps_its_own_path() -> None:
+def test_a_base_url_of_its_own_is_used_as_it_is() -> None:
     wire = Wire([results()])
 
-    wire.atlassian.invite(a_call(connection={"base_url": "http://127.0.0.1:8081/atlassian/admin/"}), [an_ask()])
+    wire.atlassian.invite(a_call(connection={"base_url": "http://127.0.0.1:8081/admin/"}), [an_ask()])
 
-    assert str(wire.requests[0].url) == "http://127.0.0.1:8081/atlassian/admin/v2/orgs/org-1/users/invite"
+    assert str(wire.requests[0].url) == "http://127.0.0.1:8081/admin/v2/orgs/org-1/users/invite"
 
 
 # --- people of whom every part was refused ---

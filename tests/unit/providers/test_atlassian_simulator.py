@@ -6,7 +6,7 @@ OpenAPI document.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,14 +24,13 @@ from usher.domain.outcomes import (
     Outcome,
     PartlyAccepted,
     Present,
-    ReadFailed,
     RefusedBatch,
     RefusedConnection,
     RefusedGrant,
     RefusedPerson,
 )
 from usher.domain.policy import Grant
-from usher.ports import Ask, Call
+from usher.ports import Call
 from usher.providers.atlassian import Atlassian
 from usher.providers.http import make_client
 from usher_local.simulators.atlassian import Atlassian as Simulator
@@ -50,7 +49,6 @@ class World:
     """A simulator whose clock a test moves, and the adapter."""
 
     now: datetime = NOW
-    asks: dict[str, Ask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sim = Simulator(SEED, clock=lambda: self.now)
@@ -105,14 +103,12 @@ def world() -> Iterator[World]:
         ("letters", "upper"),
         ("echoed_role", "ari"),
         ("echoed_role", "plain"),
+        ("status_reason", "The user could not be invited"),
         ("status_reason", "bob@example.com is not welcome"),
-        ("status_reason", None),
     ],
 )
-def test_a_success_a_refusal_and_half_a_success_in_one_batch_end_truly(
-    world: World, switch: str, value: str | None
-) -> None:
-    world.sim.switches |= {switch: value or ""}
+def test_a_success_a_refusal_and_half_a_success_in_one_batch_end_truly(world: World, switch: str, value: str) -> None:
+    world.sim.switches |= {switch: value}
 
     ann, bob, cid = world.invite(ANN, BOB, CID)
 
@@ -231,7 +227,7 @@ def test_a_flapping_directory_is_read_as_it_is(world: World) -> None:
     world.sim.switches |= {"flapping": True}
     world.invite(ANN)
 
-    assert {type(world.look_up(ANN)[0]) for _ in range(2)} <= {Present, Absent, ReadFailed}
+    assert [type(world.look_up(ANN)[0]) for _ in range(4)] == [Absent, Present] * 2
 
 
 @pytest.mark.parametrize("size", [1, 50])

@@ -35,6 +35,12 @@ def test_a_redelivery_has_the_same_name_and_another_delivery_another() -> None:
     assert names[0] == names[1] != names[2]
 
 
+def test_an_id_that_is_used_twice_hides_nothing() -> None:
+    """Else planning would take the correction for the notice that it has seen."""
+    first, second = (Canonical().read(a_request(version=version), NOON)[0] for version in (5, 6))
+    assert first.notice_id != second.notice_id
+
+
 def test_the_sender_is_told_every_problem_and_may_speak_for_itself_alone() -> None:
     """Its secret belongs to this source."""
     with pytest.raises(BadEvent) as refused:

@@ -125,6 +125,13 @@ def test_a_redelivery_has_the_same_name_by_what_its_envelope_says() -> None:
     assert read(EVENT, message="m-1").notice_id != read(EVENT, message="m-2").notice_id
 
 
+def test_an_envelope_id_that_is_used_twice_hides_nothing() -> None:
+    """A correction is another notice, whoever forgot to number it; so is another event that cannot be used."""
+    cloud = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
+    said = [EVENT, EVENT | {"version": 6}, EVENT | {"version": 0}, EVENT | {"version": 0, "hire_id": "E-2"}]
+    assert len({read(cloud | {"data": event}).notice_id for event in said}) == 4
+
+
 def test_nobody_can_take_the_name_of_another_senders_notice() -> None:
     """A stranger's parked message never stands where ours would."""
     cloud = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": EVENT}

@@ -244,6 +244,34 @@ def test_details_that_cannot_be_had_now_wait_in_a_due_row_not_in_the_queue() -> 
     assert (record.state, record.due_at) == (NoticeState.DONE, None)
 
 
+def test_a_wake_up_that_comes_twice_asks_the_hr_system_once() -> None:
+    """The first one has moved the due time."""
+    details = ThinDetails(DetailsUnavailable("503"), DetailsUnavailable("503"))
+    world = World(details={"thin": details})
+    notice = world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None)
+    world.plan.notice(notice)
+    world.clock.advance(31)
+
+    assert world.plan.recorded(notice.notice_id) is Planned.WAITING
+    assert world.plan.recorded(notice.notice_id) is Planned.WAITING
+    assert not details.answers
+
+
+def test_a_thin_notice_that_is_replayed_brings_what_the_hr_system_knows_by_now() -> None:
+    """Parked without an address; asked again, it has one."""
+    answers = [a_hire(source="thin", version=1, work_email=None), a_hire(source="thin", version=2)]
+    world = World(details={"thin": ThinDetails(*answers)})
+    notice = world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None)
+    assert world.plan.notice(notice) is Planned.PARKED
+
+    record = world.store.notice(notice.notice_id)
+    assert record is not None
+    again = {"state": NoticeState.WAITING, "due_at": world.clock.now(), "revision": record.revision + 1}
+    world.store.put_notice(record.model_copy(update=again))
+    assert world.plan.recorded(notice.notice_id) is Planned.ROWS
+    assert parked(world) == []
+
+
 def test_details_that_cannot_be_had_for_a_week_park_the_notice() -> None:
     """Then a person must look; until then it is asked for again and again, ever more seldom."""
     world = World(details={"thin": ThinDetails(DetailsUnavailable("503"), DetailsUnavailable("503"))})

@@ -75,12 +75,13 @@ class Merged:
     news: bool
 
 
-def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: datetime) -> Merged:
+def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: datetime, *, again: bool = False) -> Merged:
     """
     Order what was said: the highest version wins, whatever arrives first.
 
     An address is kept from the newest version that had one, so that neither a later notice without an address nor
-    an earlier one with it loses it. A notice that was seen before changes nothing.
+    an earlier one with it loses it. A notice that was seen before changes nothing, unless it is planned `again`: what
+    stands behind a thin one may have changed since.
     """
     if record is None:
         fresh = HireRecord(
@@ -94,7 +95,7 @@ def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: dateti
             updated_at=now,
         )
         return Merged(fresh, news=True)
-    if notice_id in record.notices:
+    if notice_id in record.notices and not again:
         return Merged(record, news=False)
     newer = said.version > record.hire.version
     brings_address = said.work_email is not None and said.version > record.work_email_version
@@ -107,7 +108,10 @@ def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: dateti
         update |= {"work_email": said.work_email, "work_email_version": said.version}
     if not update:
         return Merged(record, news=False)
-    update |= {"notices": (*record.notices, notice_id)[-KEPT_NOTICES:], "updated_at": now}
+    update |= {
+        "notices": (*(known for known in record.notices if known != notice_id), notice_id)[-KEPT_NOTICES:],
+        "updated_at": now,
+    }
     return Merged(record.model_copy(update=update), news=True)
 
 

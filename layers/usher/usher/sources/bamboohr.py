@@ -23,8 +23,8 @@ from usher.sources.hr_api import get
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, event_name
 
-LONGEST_CALL = 15.0
-"""Seconds for asking about one employee."""
+LONGEST_CALL = 5.0
+"""Seconds for asking about one employee; ten notices of one batch must fit into an invocation."""
 
 _CHANGES = {"created": Change.HIRED, "updated": Change.CHANGED, "deleted": Change.CANCELLED}
 _FIELDS = "firstName,lastName,workEmail,hireDate,jobTitle,department,location,employmentHistoryStatus,status"

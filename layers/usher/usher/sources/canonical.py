@@ -31,8 +31,9 @@ class Canonical(SignedWebhook):
         # The secret is the one of this source, so the event cannot speak for another.
         event = read_event(parse(request.body), sources=(self.name,))
         notice = Notice(
-            # The id is signed, and stays the same over retries.
-            notice_id=notice_id_of(self.name, request.header("webhook-id") or ""),
+            # Both are signed and stay the same over retries. With the body in it, a sender that uses an id twice does
+            # not lose what it said the second time.
+            notice_id=notice_id_of(self.name, request.header("webhook-id") or "", request.body),
             source=self.name,
             received_at=received_at,
             event=SCHEMA,

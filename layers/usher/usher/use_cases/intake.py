@@ -5,6 +5,7 @@ A message is bound to its sender: the queue's own word on who sent it decides in
 """
 
 import base64
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -36,17 +37,17 @@ def read_intake(
     """
     sender = sender_id.partition(":")[0]
     raw = body.encode(errors="surrogatepass")
-    delivery = message_id
+    # With the sender in it, nobody can hide another's notice behind an id of their own.
+    notice_id = notice_id_of(INTAKE, sender, message_id)
     try:
         unwrapped = _unwrap(parse(raw), message_id)
-        delivery = unwrapped.delivery
+        # With the event in it, a sender that uses an id twice does not lose what it said the second time.
+        notice_id = notice_id_of(INTAKE, sender, unwrapped.delivery, json.dumps(unwrapped.event, sort_keys=True))
         event = read_event(unwrapped.event, senders.get(sender, ()))
     except BadEvent as error:
-        notice_id = notice_id_of(INTAKE, sender, delivery)
         return unusable(notice_id, INTAKE, raw, error.problems, now, event="unreadable")
     return Notice(
-        # With the sender in it, nobody can hide another's notice behind an id of their own.
-        notice_id=notice_id_of(INTAKE, sender, delivery),
+        notice_id=notice_id,
         source=event.source,
         received_at=now,
         event=SCHEMA,

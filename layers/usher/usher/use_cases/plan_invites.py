@@ -87,6 +87,8 @@ class PlanInvites:
         record = self.store.notice(notice_id)
         if record is None or record.state is not NoticeState.WAITING:
             return Planned.OLD_NEWS
+        if record.due_at is not None and record.due_at > self.clock.now():
+            return Planned.WAITING  # Somebody has asked meanwhile; a wake-up that comes twice asks nobody twice.
         return self._planned(record.notice, record, again=True)
 
     def hire(self, key: HireKey) -> Planned:
@@ -180,7 +182,7 @@ class PlanInvites:
     ) -> HireRecord | None:
         if said is None or told_by is None:
             return file.record
-        merge = merged(file.record, said, told_by[0].notice_id, self.clock.now())
+        merge = merged(file.record, said, told_by[0].notice_id, self.clock.now(), again=again)
         return merge.record if merge.news or again else None
 
     def _plan(self, file: HireFile, record: HireRecord) -> HirePlan:
