@@ -12,6 +12,7 @@ from usher_ops.commands.notices import notices
 from usher_ops.commands.secrets import secrets
 from usher_ops.commands.send import send
 from usher_ops.commands.status import status
+from usher_ops.commands.take_up import take_up
 from usher_ops.connect import connect
 from usher_ops.system import Asked, choice_of_system
 
@@ -52,6 +53,7 @@ usher.add_command(notices)
 usher.add_command(go_live)
 usher.add_command(secrets)
 usher.add_command(send)
+usher.add_command(take_up)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from usher.domain.hire import HireKey, HireRecord
 from usher.domain.hold import Hold
-from usher.domain.invitation import LIVE, Invitation, State
+from usher.domain.invitation import LIVE, Invitation, Origin, State
 from usher.domain.notice import NoticeRecord, NoticeState
 from usher.domain.planning import HireFile
 from usher.domain.policy import Grant
@@ -218,7 +218,9 @@ def _facts(facts: Iterable[tuple[str, object]]) -> Padding:
 
 
 def _state(row: Invitation) -> Text:
-    return plain(row.state, _STYLES[row.state])
+    # Who is invited because of somebody else is ready too, but got no mail of ours.
+    elsewhere = row.state is State.INVITED and row.origin is Origin.ELSEWHERE
+    return plain(f"{row.state}{' (elsewhere)' if elsewhere else ''}", _STYLES[row.state])
 
 
 def _when(row: Invitation) -> str:

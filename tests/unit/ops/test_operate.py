@@ -144,3 +144,24 @@ def test_nothing_to_promote_is_no_failure() -> None:
 
     assert told.exit_code == 0
     assert "--include-started" in told.output
+
+
+def test_a_parked_row_is_taken_up_by_name_and_written_down() -> None:
+    """A row that is not parked, or that does not exist, is left alone with the reason."""
+    desk = a_desk_with_people()
+    row = desk.world.row("E-1")
+    desk.world.store.apply_directly(row.key, state=State.PARKED, due_at=None)
+
+    told = desk("take-up", "canonical/E-1/main", "--reason", "token renewed")
+    assert told.exit_code == 0, told.output
+    # Something was posted for this row, so it is asked about before it may be sent.
+    assert desk.world.row("E-1").state is State.AMBIGUOUS
+    assert [(entry.action, entry.reason) for entry in desk.world.store.audits] == [("take-up", "token renewed")]
+    for name, says in (
+        ("canonical/E-1/main/1", "only a parked row"),
+        ("canonical/E-9/main", "no row"),
+        ("E-1", "names"),
+    ):
+        refused = desk("take-up", name, "--reason", "again")
+        assert refused.exit_code == 1
+        assert says in refused.stderr
