@@ -26,6 +26,7 @@ class FakeProvider:
 
     name: str = "sentry"
     batch_size: int = 1
+    tells_members: bool = True
     timings: Timings = field(default_factory=lambda: Timings(settle=90, absent_reads=1))
     people: dict[str, Standing] = field(default_factory=dict)
     mails: list[str] = field(default_factory=list)

@@ -266,6 +266,10 @@ class Provider(Protocol):
         """How many people one request may invite."""
 
     @property
+    def tells_members(self) -> bool:
+        """Whether it answers an invitation of somebody who has all of it already as such; if not, it is asked first."""
+
+    @property
     def timings(self) -> Timings:
         """Its defaults, for a connection that says nothing else."""
 

@@ -389,6 +389,45 @@ def test_people_who_were_there_before_are_told_apart_and_not_mailed(
     assert (world.row().state, world.row().origin, world.row().mailed) == (state, origin, False)
 
 
+def test_a_provider_that_hides_members_is_asked_before_it_is_told_to_invite() -> None:
+    """It would call a member invited, and mail them; asked first, it shows who has everything already."""
+    world = batching()
+    world.provider.tells_members = False
+    world.provider.people["e-1@example.com"] = Standing.MEMBER
+    for name in ("E-1", "E-2"):
+        world.says(a_hire(name))
+    world.send()
+
+    assert (world.row("E-1").state, world.row("E-1").origin) == (State.ALREADY_MEMBER, Origin.ELSEWHERE)
+    assert world.row("E-2").state is State.INVITED
+    assert world.provider.mails == ["e-2@example.com"]
+    assert [kind for kind, _ in world.provider.requests] == ["look_up", "invite"]
+
+
+def test_somebody_whose_account_is_suspended_is_rejected_with_that_reason() -> None:
+    """An invitation would not let them in."""
+    world = batching()
+    world.provider.tells_members = False
+    world.provider.findings.append(Present("1", Standing.MEMBER, blocked="the account is suspended"))
+    world.says(a_hire())
+    world.send()
+
+    assert (world.row().state, world.row().reason) == (State.REJECTED, "the account is suspended")
+    assert world.provider.mails == []
+
+
+def test_somebody_who_was_there_before_us_and_lacks_a_part_is_given_it_by_an_invitation() -> None:
+    """That is what an invitation of a member does."""
+    world = batching()
+    world.provider.tells_members = False
+    world.provider.findings.append(Present("1", Standing.MEMBER, open=(Part("group", "g"),)))
+    world.says(a_hire())
+    world.send()
+
+    assert (world.row().state, world.row().origin) == (State.INVITED, Origin.US)
+    assert world.provider.count("repair") == 0
+
+
 def test_an_expired_invitation_is_renewed_by_one_resend(world: World) -> None:
     """By the provider's own means, not by a second invitation."""
     world.provider.people["e-1@example.com"] = Standing.EXPIRED

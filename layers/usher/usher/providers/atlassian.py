@@ -70,6 +70,11 @@ class Atlassian:
         return "atlassian"
 
     @property
+    def tells_members(self) -> bool:
+        """No: a member who is invited again is answered as invited, and mailed."""
+        return False
+
+    @property
     def batch_size(self) -> int:
         """How many addresses one invite takes (contract, section 3)."""
         return 25

@@ -76,6 +76,7 @@ class Sentry:
 
     name = "sentry"
     batch_size = 1
+    tells_members = True
     timings = Timings(settle=90, absent_reads=1, http_budget=13, provider_tail=60, read_lag=5, clock_skew=2)
 
     def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:

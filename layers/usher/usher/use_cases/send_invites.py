@@ -153,12 +153,18 @@ class SendInvites:
         ready = self._housekept(due, run)
         if not ready:
             return True
-        waves = int((run.remaining.seconds() - MARGIN) // max(row_budget(ready, self.policy), 0.001))
+        waves = int((run.remaining.seconds() - MARGIN) // max(self._longest_attempt(ready), 0.001))
         if waves < 1:
             return False
         jobs = self._claimed(self._grouped(ready, run), waves, run)
         self._record(self._called(jobs, run), run)
         return True
+
+    def _longest_attempt(self, rows: Sequence[Invitation]) -> float:
+        """Give the seconds that the attempt of one of these rows may take: a read, a POST, or both."""
+        longest = max(self.policy.connections[row.connection].timings.http_budget for row in rows)
+        asks_first = not self.provider.tells_members or any(row.reads_first for row in rows)
+        return 2 * longest if asks_first else longest
 
     # --- before a call ---
 
@@ -368,11 +374,13 @@ class SendInvites:
 
     def _attempt(self, job: _Job, call: Call) -> list[_Ending]:
         rows, endings = job.rows, []
-        if rows[0].intent is Intent.INVITE and (unsure := [row for row in rows if row.reads_first]):
+        if rows[0].intent is Intent.INVITE and (
+            unsure := [row for row in rows if row.reads_first or not self.provider.tells_members]
+        ):
             findings = self.provider.look_up(call, [_ask(row) for row in unsure])
-            known = {key: known for key, found in findings.items() if (known := _as_outcome(found)) is not None}
-            endings = [_Ending(row, known[row.key]) for row in rows if row.key in known]
-            rows = tuple(row for row in rows if row.key not in known)
+            decided = {row.key: _as_outcome(findings[row.key], row) for row in unsure}
+            endings = [_Ending(row, ending) for row in unsure if (ending := decided[row.key]) is not None]
+            rows = tuple(row for row in rows if decided.get(row.key) is None)
         if not rows:
             return endings
         posted_at = self.clock.now()
@@ -505,12 +513,6 @@ class SendInvites:
         self.planning.mailbox_freed(freed)
 
 
-def row_budget(rows: Sequence[Invitation], policy: Policy) -> float:
-    """Give the longest time, in seconds, that the attempt of one of these rows may take: a read and a POST."""
-    budgets = [policy.connections[row.connection].timings.http_budget for row in rows]
-    return max(budgets) if all(not row.reads_first for row in rows) else 2 * max(budgets)
-
-
 def _ask(row: Invitation) -> Ask:
     """Every call uses the snapshot of the claim, in the same letters."""
     return Ask(
@@ -522,8 +524,13 @@ def _ask(row: Invitation) -> Ask:
     )
 
 
-def _as_outcome(found: Finding) -> Outcome | None:
-    """What a read before the POST already decides; None where the person is not there."""
+def _as_outcome(found: Finding, row: Invitation) -> Outcome | None:
+    """
+    What a read before the POST already decides; None where the invitation is to go out.
+
+    That is for somebody who is not there, and for somebody who was there before us and lacks a part of the grant: to
+    give it is what an invitation of a member does.
+    """
     match found:
         case Absent():
             return None
@@ -531,10 +538,12 @@ def _as_outcome(found: Finding) -> Outcome | None:
             if refused is not None:
                 return refused
             return LimitedUntil(reason, until) if until is not None else NotSent(reason)
-        case Present(ref, _, _, _, _, blocked) if blocked is not None:
-            return RefusedPerson(blocked) if ref is None else AlreadyMember(ref, (blocked,))
+        case Present(blocked=str(blocked)):
+            return RefusedPerson(blocked)
         case Present(ref, Standing.EXPIRED, _, drift):
             return AlreadyInvited(ref, expired=True, drift=drift)
+        case Present(_, _, open_parts) if open_parts and row.posted_at is None:
+            return None
         case Present(ref, _, open_parts) if open_parts:
             return PartlyAccepted(ref, mailed=None, open=open_parts, reason="parts of the access are missing")
         case Present(ref, Standing.MEMBER, _, drift):
