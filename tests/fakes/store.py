@@ -22,6 +22,7 @@ class MemoryStore:
         self._rows: dict[InvitationKey, Invitation] = {}
         self._guards: dict[GuardKey, str] = {}
         self._notices: dict[str, NoticeRecord] = {}
+        self._bodies: dict[str, str] = {}
         self._holds: dict[tuple[str, str | None], Hold] = {}
         self.audits: list[AuditEntry] = []
 
@@ -102,12 +103,19 @@ class MemoryStore:
         with self._lock:
             return self._notices.get(notice_id)
 
+    def sealed_body(self, notice_id: str) -> str | None:
+        """Read the body of a notice that could not be used."""
+        with self._lock:
+            return self._bodies.get(notice_id)
+
     def put_notice(self, record: NoticeRecord) -> bool:
         """Write revision n over revision n - 1."""
         with self._lock:
             stored = self._notices.get(record.notice.notice_id)
             if (stored.revision if stored else 0) != record.revision - 1:
                 return False
+            if record.notice.sealed_body is not None:
+                self._bodies[record.notice.notice_id] = record.notice.sealed_body
             notice = record.notice.model_copy(update={"sealed_body": None})
             self._notices[record.notice.notice_id] = record.model_copy(update={"notice": notice})
             return True

@@ -8,6 +8,7 @@ module calls nothing on the network and reads no secret.
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, cached_property
 
@@ -19,7 +20,7 @@ from usher.config import STAGES, Environment, Stage, load_stage
 from usher.domain.errors import BadPolicy
 from usher.domain.mailbox import mailbox_digest
 from usher.domain.notice import Notice
-from usher.ports import Clock, Provider, Source
+from usher.ports import Clock, Provider, Source, WebhookRequest
 from usher.providers.atlassian import Atlassian
 from usher.providers.http import make_client
 from usher.providers.sentry import Sentry
@@ -107,6 +108,7 @@ class Stack:
             clock=self.clock,
             limits=self.stage.limits,
             digest=self._digest,
+            read_again=self._read_again,
         )
 
     @cached_property
@@ -145,6 +147,12 @@ class Stack:
     def read_intake(self, body: str, message_id: str, sender_id: str) -> Notice:
         """Read a message of the intake queue, in the name of its sender."""
         return read_intake_message(body, message_id, sender_id, self.stage.senders_by_id, self.clock.now())
+
+    def _read_again(self, notice: Notice, body: bytes) -> Sequence[Notice]:
+        source = self.listened_to.get(notice.source)
+        if source is None:
+            return [self.read_intake(body.decode(errors="replace"), notice.notice_id, notice.sender or "")]
+        return source.read(WebhookRequest("POST", notice.source, {}, body), notice.received_at)
 
     def _digest(self, mailbox: str) -> str:
         return mailbox_digest(self.secrets.get("mailbox-key").encode(), mailbox)

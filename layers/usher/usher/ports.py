@@ -99,6 +99,9 @@ class Store(Protocol):
     def notice(self, notice_id: str) -> NoticeRecord | None:
         """Read one recorded notice."""
 
+    def sealed_body(self, notice_id: str) -> str | None:
+        """Read the body, base64, of a notice that could not be used; None where there is none any more."""
+
     def put_notice(self, record: NoticeRecord) -> bool:
         """Write revision n of a notice over revision n-1 (1 over none); False where somebody was faster."""
 

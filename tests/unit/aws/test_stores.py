@@ -436,6 +436,15 @@ def test_a_notice_comes_back_as_it_was_written_without_its_sealed_body(store: St
     assert store.notice("f" * 32) is None
 
 
+def test_a_sealed_body_is_read_on_its_own(store: Store) -> None:
+    """By whoever replays the notice."""
+    notice = a_notice(hire=None, change=None, sealed_body="c2VhbGVk")
+    store.put_notice(a_recorded().model_copy(update={"notice": notice}))
+
+    assert store.sealed_body(notice.notice_id) == "c2VhbGVk"
+    assert store.sealed_body("f" * 32) is None
+
+
 def test_a_notice_is_written_over_the_revision_that_was_seen_and_no_other(store: Store) -> None:
     """Two workers with one notice: one of them writes."""
     assert store.put_notice(a_recorded())

@@ -1,5 +1,6 @@
 """What an operator may do, and what is written down of it."""
 
+import json
 from datetime import date
 
 import pytest
@@ -8,7 +9,9 @@ from tests.unit.use_cases.world import World, a_hire, a_policy, digest
 from usher.domain.invitation import NotNow, State
 from usher.domain.notice import NoticeState
 from usher.domain.policy import Company, Mode
+from usher.use_cases.intake import read_intake
 from usher.use_cases.operate import GoLive, TakeUpAgain
+from usher.use_cases.plan_invites import Planned
 
 
 def planned_world() -> World:
@@ -88,3 +91,29 @@ def test_a_parked_row_that_never_posted_is_pending_again() -> None:
     TakeUpAgain(world.store, world.queues, world.policy, world.clock).row(world.row().key, actor="ops", reason="mended")
     assert (world.row().state, world.row().attempts) == (State.PENDING, 0)
     assert [entry.action for entry in world.store.audits] == ["take-up"]
+
+
+def test_an_event_of_a_sender_that_was_not_known_is_read_again_once_it_is() -> None:
+    """Nobody has to send it once more; as long as the sender is unknown it stays parked."""
+    world = World()
+    event = {
+        "schema": "usher.new-hire/1",
+        "source": "canonical",
+        "hire_id": "E-1",
+        "version": 1,
+        "change": "hired",
+        "work_email": "ann@example.com",
+        "department": "Engineering",
+    }
+    notice = read_intake(json.dumps(event), "m-1", "AROAEXAMPLE:job", world.senders, world.clock.now())
+    world.plan.notice(notice)
+    assert world.policy is not None
+    take_up = TakeUpAgain(world.store, world.queues, world.policy, world.clock)
+
+    take_up.notice(notice.notice_id, actor="ops", reason="try")
+    assert world.plan.recorded(notice.notice_id) is Planned.PARKED
+    world.senders["AROAEXAMPLE"] = ("canonical",)
+    take_up.notice(notice.notice_id, actor="ops", reason="sender added")
+    assert world.plan.recorded(notice.notice_id) is Planned.ROWS
+    assert world.row().address == "ann@example.com"
+    assert world.store.notices_in_state(NoticeState.PARKED, 10) == []

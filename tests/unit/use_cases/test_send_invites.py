@@ -8,7 +8,7 @@ from tests.fakes.provider import FakeProvider, answering
 from tests.unit.use_cases.world import NOON, World, a_hire, a_policy
 from usher.domain.errors import StoreUnavailable
 from usher.domain.hire import Change
-from usher.domain.invitation import InvitationKey, Limits, Origin, State, Step
+from usher.domain.invitation import Invitation, InvitationKey, Limits, Origin, State, Step
 from usher.domain.outcomes import (
     Absent,
     Accepted,
@@ -90,12 +90,46 @@ def test_one_bad_address_among_twenty_five_is_found_by_halving_and_harms_nobody(
     world.provider.answers.append(refuses)  # type: ignore[arg-type]
     for number in range(25):
         world.says(a_hire(f"E-{number}"))
-    world.send()
+    world.until_quiet(seconds=30)
 
     assert world.row("E-7").state is State.REJECTED
     assert sum(world.row(f"E-{number}").state is State.INVITED for number in range(25)) == 24
     assert world.provider.count("invite") <= 11
     assert len(world.provider.mails) == 24
+
+
+def test_a_refused_request_that_acted_all_the_same_is_never_repeated_before_its_effect_must_show() -> None:
+    """The directory lags; an early look that shows nobody decides nothing, an early look that shows them does."""
+    world = batching()
+    world.provider.answers.append(answering(RefusedBatch("malformed"), acts=world.provider))
+    world.provider.findings.append(Absent())
+    for name in ("E-1", "E-2"):
+        world.says(a_hire(name))
+    world.until_quiet()
+
+    assert {world.row(name).state for name in ("E-1", "E-2")} == {State.INVITED}
+    assert sorted(world.provider.mails) == ["e-1@example.com", "e-2@example.com"]
+    assert world.provider.count("invite") == 1
+
+
+def test_the_claim_is_durable_with_its_snapshot_before_the_first_byte_leaves(world: World) -> None:
+    """And no claim, no request."""
+    seen: list[Invitation] = []
+
+    def looks(call: Call, asks: list[Ask]) -> dict[InvitationKey, Outcome]:
+        seen.append(world.row())
+        return {ask.key: world.provider.accept(ask) for ask in asks}
+
+    world.provider.answers.append(looks)  # type: ignore[arg-type]
+    world.says(a_hire())
+    world.send(seconds=60)
+
+    (row,) = seen
+    assert (row.state, row.fence, row.sent_address) == (State.SENDING, 1, "e-1@example.com")
+    assert row.sent_grant == row.grant
+    # The lease outlives this invocation, however late the platform ends it and however wrong its clock is.
+    assert row.lease_until is not None
+    assert row.lease_until >= NOON + timedelta(seconds=60 + 1 + 2 * 2)
 
 
 def test_rows_of_one_request_end_each_in_their_own_way() -> None:

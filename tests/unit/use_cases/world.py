@@ -19,6 +19,7 @@ from usher.domain.mailbox import mailbox_digest
 from usher.domain.notice import Notice
 from usher.domain.policy import Company, Connection, Grant, Mode, Policy, Rule, Team, When
 from usher.ports import Details, SourceSettings
+from usher.use_cases.intake import read_intake
 from usher.use_cases.plan_invites import PlanInvites, Planned
 from usher.use_cases.send_invites import SendInvites, Sent
 from usher.use_cases.sweep import Sweep
@@ -91,6 +92,8 @@ class World:
         )
     )
 
+    senders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         self.policy = self.policy or a_policy(self.provider)
         self._numbers = count(1)
@@ -115,6 +118,9 @@ class World:
             clock=self.clock,
             limits=self.limits,
             digest=digest,
+            read_again=lambda notice, body: [
+                read_intake(body.decode(), notice.notice_id, notice.sender or "", self.senders, self.clock.now())
+            ],
         )
 
     @property

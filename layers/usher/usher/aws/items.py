@@ -61,6 +61,11 @@ def notice_key(notice_id: str) -> Key:
     return f"NOTICE#{notice_id}", "NOTICE"
 
 
+def body_key(notice_id: str) -> Key:
+    """Where the sealed body of a notice stands."""
+    return f"NOTICE#{notice_id}", "BODY"
+
+
 def hold_key(connection: str, grant_digest: str | None) -> Key:
     """Where a hold stands."""
     return f"CONN#{connection}", f"HOLD#{grant_digest}" if grant_digest else "HOLD"
@@ -198,8 +203,7 @@ def sealed_item(record: NoticeRecord) -> Item | None:
     if record.notice.sealed_body is None:
         return None
     return {
-        "pk": notice_key(record.notice.notice_id)[0],
-        "sk": "BODY",
+        **dict(zip(("pk", "sk"), body_key(record.notice.notice_id), strict=True)),
         "schema": SCHEMA_VERSION,
         "body": record.notice.sealed_body,
         "expires_at": int((record.updated_at + NOTICE_FOR).timestamp()),

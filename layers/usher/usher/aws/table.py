@@ -114,6 +114,11 @@ class DynamoTable:
         found = self._get_many([items.notice_key(notice_id)])
         return next((items.read(items.notice_in, item) for item in found), None)
 
+    def sealed_body(self, notice_id: str) -> str | None:
+        """Read the body of a notice that could not be used."""
+        found = self._get_many([items.body_key(notice_id)])
+        return next((str(item["body"]) for item in found), None)
+
     def put_notice(self, record: NoticeRecord) -> bool:
         """Write revision n of a notice over revision n-1."""
         put = self._put(items.notice_item(record))

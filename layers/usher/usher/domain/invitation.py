@@ -162,6 +162,8 @@ class Invitation(BaseModel):
     defers: int = 0
     absent_reads: int = 0
     absent_at: datetime | None = None
+    absence_settled: bool = False
+    """Reads have shown, by the rules, that what was posted last had no effect."""
     batch_limit: int | None = None
     looks_first: bool = False
     """A rehire: the provider may still have the person, so the first claim asks before it posts."""
@@ -190,6 +192,11 @@ class Invitation(BaseModel):
     def reads_first(self) -> bool:
         """A row under whose fences a POST may have gone out asks the provider before it posts again."""
         return self.looks_first or self.posted_at is not None
+
+    @property
+    def may_post(self) -> bool:
+        """Say whether a read that shows nobody is enough to post: nothing that was posted may still take effect."""
+        return self.posted_at is None or self.absence_settled
 
     @property
     def revoke_needed(self) -> bool:
@@ -579,7 +586,7 @@ def _after(
     batch: int,
     held_until: datetime | None,
 ) -> Invitation:
-    posted: dict[str, Any] = {"posted_at": posted_at or row.posted_at}
+    posted: dict[str, Any] = {"posted_at": posted_at, "absence_settled": False} if posted_at else {}
     match outcome:
         case Accepted(ref, mailed):
             return row.model_copy(
@@ -635,6 +642,10 @@ def _after(
             return _given_back(row, due_at, reason, **told)
         case NotSent(reason):
             return _given_back(row, held_until or now + limits.backoff(row.defers), reason)
+        case Ambiguous(reason) if posted_at is None and row.posted_at is not None:
+            # This fence only looked; what an earlier one posted has not settled, so the attempt does not count.
+            waiting = row.model_copy(update={"attempts": row.attempts - 1})
+            return _ambiguous(waiting, row.posted_at, reason, timings, now)
         case Ambiguous(reason):
             return _ambiguous(row, posted_at or now, reason, timings, now)
     assert_never(outcome)
@@ -686,6 +697,7 @@ def read(
                     "the provider did not act on the last attempt",
                     absent_reads=0,
                     absent_at=None,
+                    absence_settled=True,
                     ambiguous_since=None,
                 )
     line = _line(row, now, "read", finding)
@@ -770,6 +782,7 @@ def _ambiguous(row: Invitation, posted_at: datetime, reason: str, timings: Timin
             "ambiguous_since": row.ambiguous_since or now,
             "absent_reads": 0,
             "absent_at": None,
+            "absence_settled": False,
             "lease_until": None,
             "due_at": posted_at + timedelta(seconds=timings.settle),
             "reason": _cut(reason),

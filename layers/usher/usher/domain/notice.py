@@ -33,8 +33,10 @@ class Notice(BaseModel):
     change: Change | None = None
     hire: NewHire | None = None
     problems: tuple[Problem, ...] = ()
+    sender: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """Who sent it to the intake queue, in the queue's own words."""
     sealed_body: str | None = Field(default=None, repr=False)
-    """A body that could not be parsed, base64; kept for 30 days and shown to nobody but an operator who asks."""
+    """A body that could not be used, base64; kept for 30 days, shown to nobody, and read again by a replay."""
 
     @property
     def is_thin(self) -> bool:
@@ -63,7 +65,7 @@ def unusable(
     received_at: datetime,
     *,
     event: str = "unreadable",
-    subject: str | None = None,
+    sender: str | None = None,
 ) -> Notice:
     """Make the notice of a body that its sender vouches for and nobody can use; it is parked, with the body sealed."""
     if len(body) > MOST_SEALED:
@@ -73,8 +75,8 @@ def unusable(
         source=source,
         received_at=received_at,
         event=event,
-        subject=subject,
         problems=problems,
+        sender=sender,
         sealed_body=base64.b64encode(body[:MOST_SEALED]).decode(),
     )
 

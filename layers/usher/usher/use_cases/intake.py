@@ -45,7 +45,7 @@ def read_intake(
         notice_id = notice_id_of(INTAKE, sender, unwrapped.delivery, json.dumps(unwrapped.event, sort_keys=True))
         event = read_event(unwrapped.event, senders.get(sender, ()))
     except BadEvent as error:
-        return unusable(notice_id, INTAKE, raw, error.problems, now, event="unreadable")
+        return unusable(notice_id, INTAKE, raw, error.problems, now, sender=sender)
     return Notice(
         notice_id=notice_id,
         source=event.source,

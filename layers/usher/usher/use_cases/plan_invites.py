@@ -1,5 +1,6 @@
 """Complete, order and plan what sources said; every notice ends as rows, a recorded no-match, or a parked notice."""
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ class PlanInvites:
     clock: Clock
     limits: Limits
     digest: Callable[[str], str] = field(repr=False)
+    read_again: Callable[[Notice, bytes], Sequence[Notice]]
+    """Reads the body of a notice that could not be used, with the code and the settings of today."""
     _due: dict[str, list[InvitationKey]] = field(default_factory=dict, init=False, repr=False)
 
     def wake_senders(self) -> None:
@@ -89,7 +92,10 @@ class PlanInvites:
             return Planned.OLD_NEWS
         if record.due_at is not None and record.due_at > self.clock.now():
             return Planned.WAITING  # Somebody has asked meanwhile; a wake-up that comes twice asks nobody twice.
-        return self._planned(record.notice, record, again=True)
+        notice = record.notice
+        if notice.problems:
+            notice = self._read_again(notice)
+        return self._planned(notice, record, again=True)
 
     def hire(self, key: HireKey) -> Planned:
         """Plan a hire again as it stands: the policy changed, a mailbox became free, a rehire waited."""
@@ -128,6 +134,19 @@ class PlanInvites:
             except BadEvent as error:
                 return self._park(notice, record, error.problems)
         return self._write(hire.key, hire, (notice, record), again=again)
+
+    def _read_again(self, notice: Notice) -> Notice:
+        body = self.store.sealed_body(notice.notice_id)
+        if body is None:
+            return notice
+        try:
+            read = self.read_again(notice, base64.b64decode(body))
+        except BadEvent as error:
+            return notice.model_copy(update={"problems": error.problems})
+        for further in read[1:]:
+            self._planned(further, None, again=False)
+        # One that gives nothing any more was a ping, or no hire after all.
+        return read[0].model_copy(update={"notice_id": notice.notice_id}) if read else notice
 
     def _details(self, notice: Notice) -> NewHire:
         """Ask the HR system who the person is; somebody taken back there may be gone, so that needs no details."""
@@ -244,6 +263,7 @@ class PlanInvites:
             return
         base = seen or NoticeRecord(notice=notice, state=state, updated_at=self.clock.now())
         update: dict[str, object] = {
+            "notice": notice,
             "state": state,
             "problems": problems,
             "due_at": None,

@@ -533,7 +533,7 @@ def _as_outcome(found: Finding, row: Invitation) -> Outcome | None:
     """
     match found:
         case Absent():
-            return None
+            return None if row.may_post else Ambiguous("what was posted before may still take effect")
         case ReadFailed(reason, until, refused):
             if refused is not None:
                 return refused
