@@ -42,6 +42,11 @@ class Case:
     batched: bool = False
     """Invited to Atlassian in one request with the others of the batch."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it could be read, so that it belongs to a hire."""
+        return not self.hire.startswith("intake/")
+
 
 MAILED = Ending(State.INVITED, mails=1, origin=Origin.US)
 BOTH = {ATLASSIAN: MAILED, SENTRY: MAILED}
@@ -142,5 +147,6 @@ CASES = (
         "canonical/E-1007",
         {LABS: Ending(State.PLANNED)},
     ),
+    Case("an event that nobody can read", "unreadable.txt", "queue", "intake/None", is_parked=True),
     Case("nobody's rule", "canonical/no_rule.json", "queue", "canonical/E-1011", result=Result.NO_RULE),
 )

@@ -23,7 +23,7 @@ from rich.table import Table
 from usher.aws.clients import Clients
 from usher.bootstrap import Stack
 from usher.config import Environment
-from usher.domain.hire import HireKey
+from usher.domain.hire import HireKey, Result
 from usher.domain.invitation import Invitation
 from usher.domain.notice import NoticeRecord, NoticeState
 from usher.domain.planning import HireFile
@@ -139,11 +139,27 @@ class Demo:
         no_rule = [str(key) for key, file in files.items() if file.record and file.record.result == "no_rule"]
         self._console.print(f"No rule matched: {', '.join(no_rule) or 'nobody'}")
         problems = list(self._problems())
-        counted = (
-            f"{self._accepted} events accepted: {len(files)} people, each with rows, a no-match or a parked notice"
-        )
-        self._console.print(counted)
+        endings = self._endings(files)
+        told = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
+        self._console.print(f"{self._accepted} events accepted; they ended as: {told}")
+        if endings.total() != self._accepted:
+            problems.append(f"{self._accepted} events were accepted, and {endings.total()} of them have an ending")
         return problems
+
+    def _endings(self, files: dict[HireKey, HireFile]) -> Counter[str]:
+        """Count how the accepted events ended: as rows, as a recorded no-match, or as one parked notice."""
+        parked = Counter(_told_by(record) for record in self._parked())
+        endings: Counter[str] = Counter()
+        for case in CASES:
+            if case.is_parked:
+                endings["parked notice"] += parked[case.hire]
+                continue
+            file = files[HireKey.parse(case.hire)]
+            if file.rows:
+                endings["rows"] += 1
+            elif file.record is not None and file.record.result is Result.NO_RULE:
+                endings["no-match"] += 1
+        return endings
 
     # --- sending ---
 
@@ -212,7 +228,10 @@ class Demo:
         return self._stack.store.hire(HireKey.parse(hire))
 
     def _files(self) -> dict[HireKey, HireFile]:
-        return {HireKey.parse(hire): self._file(hire) for hire in dict.fromkeys(case.hire for case in CASES)}
+        return {
+            HireKey.parse(hire): self._file(hire)
+            for hire in dict.fromkeys(case.hire for case in CASES if case.is_known)
+        }
 
     def _parked(self) -> list[NoticeRecord]:
         found = [self._stack.store.notice(name) for name in self._stack.store.notices_in_state(NoticeState.PARKED, 100)]
@@ -223,6 +242,15 @@ class Demo:
         for name in ("atlassian", "sentry"):
             mails += httpx.get(f"{self._system.state.simulators[name]}/_sim/mails", timeout=10).json()
         return mails
+
+    def _queue_problems(self) -> Iterator[str]:
+        """Name queues that hold messages: what was accepted must have ended somewhere else."""
+        outputs = self._system.state.outputs
+        for name in sorted(name for name in outputs if name.endswith(("QueueUrl", "DeadLettersUrl"))):
+            wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            answer = client("sqs").get_queue_attributes(QueueUrl=outputs[name], AttributeNames=wanted)
+            if held := sum(int(answer["Attributes"][attribute]) for attribute in wanted):
+                yield f"{name.removesuffix('Url')} holds {held} messages"
 
     def _shared_a_request(self, hires: list[str], files: dict[HireKey, HireFile]) -> bool:
         """Say whether one request to Atlassian invited all of them."""
@@ -237,7 +265,7 @@ class Demo:
         """Say everything that is not as the cases call for."""
         files, mails = self._files(), Counter((mail["provider"], mail["address"]) for mail in self._mails())
         expected: Counter[tuple[str, str]] = Counter()
-        for case in {case.hire: case for case in CASES}.values():
+        for case in {case.hire: case for case in CASES if case.is_known}.values():
             file = files[HireKey.parse(case.hire)]
             if file.record is None:
                 yield f"{case.hire} ({case.title}) was not recorded"
@@ -256,10 +284,15 @@ class Demo:
                 yield f"{who[0]} mailed {who[1]} {mails[who]} times, not {expected[who]}"
         if not self._shared_a_request([case.hire for case in CASES if case.batched], files):
             yield "no request to Atlassian carried everybody of the batch"
-        parked = sorted(f"{record.notice.source}/{record.notice.subject}" for record in self._parked())
+        yield from self._queue_problems()
+        parked = sorted(_told_by(record) for record in self._parked())
         called_for = sorted(case.hire for case in CASES if case.is_parked)
         if parked != called_for:
             yield f"parked notices are of {parked}, not of {called_for}"
+
+
+def _told_by(record: NoticeRecord) -> str:
+    return f"{record.notice.source}/{record.notice.subject}"
 
 
 def _row_problems(case: Case, row: Invitation, ending: Ending) -> Iterator[str]:

@@ -38,6 +38,7 @@ from usher.providers.http import Answer
 PROXY = {"code": 429, "message": "no"}
 GATEWAY = {"timestamp": "t", "path": "/", "status": 403, "error": "no", "message": "no", "requestId": "r"}
 KEY = {"key": "unauthorized"}
+ASAP = {"key": "asapUnauthorizedIssuer"}
 NO_SEAT = "no seat is free in an app of the grant"
 
 ORGANIZATION: list[tuple[int, str, type[Outcome], str]] = [
@@ -66,6 +67,7 @@ ORGANIZATION: list[tuple[int, str, type[Outcome], str]] = [
     (404, "ADMIN-404-10", RefusedGrant, "a group of the grant does not exist (404 ADMIN-404-10)"),
     (404, "ADMIN-404-8", Ambiguous, "the directory does not know the person (404 ADMIN-404-8)"),
     (404, ANYTHING, RefusedConnection, "base_url has no such organization (404)"),
+    (405, "ADMIN-UAM-405-1", RefusedConnection, "the admin API does not take such requests here (405 ADMIN-UAM-405-1)"),
     (405, ANYTHING, RefusedConnection, "base_url does not lead to the admin API (405)"),
     (409, "ADMIN-UAM-409-1", Ambiguous, "Atlassian reports a conflict of groups (409 ADMIN-UAM-409-1)"),
     (409, "ADMIN-UAM-409-2", Ambiguous, "Atlassian reports a conflict (409 ADMIN-UAM-409-2)"),
@@ -73,6 +75,7 @@ ORGANIZATION: list[tuple[int, str, type[Outcome], str]] = [
     (409, "ADMIN-UAM-409-3", RefusedConnection, f"{NO_SEAT} (409 ADMIN-UAM-409-3)"),
     (409, "ADMIN-409-3", RefusedConnection, f"{NO_SEAT} (409 ADMIN-409-3)"),
     (409, NO_CODE, RefusedConnection, f"{NO_SEAT} (409)"),
+    (415, "ADMIN-UAM-415-1", RefusedConnection, "the admin API does not take such requests here (415 ADMIN-UAM-415-1)"),
     (415, ANYTHING, RefusedConnection, "base_url does not lead to the admin API (415)"),
     (429, "ADMIN-429-1", LimitedUntil, "the rate limit is reached (429 ADMIN-429-1)"),
     (429, ANYTHING, LimitedUntil, "the rate limit is reached (429)"),
@@ -143,7 +146,7 @@ def test_the_page_for_operators_shows_the_table_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 415, 429, 500, 502, 503, 504, 302])
-@pytest.mark.parametrize("body", [{"errors": []}, {"errors": [{}]}, PROXY, GATEWAY, KEY, [], "no", None])
+@pytest.mark.parametrize("body", [{"errors": []}, {"errors": [{}]}, PROXY, GATEWAY, KEY, ASAP, [], "no", None])
 def test_an_answer_that_its_status_explains_means_the_same_in_every_envelope(status: int, body: Any) -> None:
     plain = invited(httpx.Response(status))
 

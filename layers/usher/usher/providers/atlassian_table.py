@@ -115,6 +115,7 @@ ROWS: tuple[Row, ...] = (
     Row("404", "ADMIN-404-8", Means.UNKNOWN, "the directory does not know the person"),
     Row("404", ANYTHING, Means.CONNECTION, "base_url has no such organization", on=On.ORGANIZATION, midway=True),
     Row("404", ANYTHING, Means.UNKNOWN, "the person, group or resource was not found", on=On.PERSON),
+    Row("405", "ADMIN-UAM-405-1", Means.CONNECTION, "the admin API does not take such requests here"),
     Row("405", ANYTHING, Means.CONNECTION, "base_url does not lead to the admin API"),
     # 409: no seat, unless the code says otherwise. Whoever came before the last seat has one.
     Row("409", "ADMIN-UAM-409-3", Means.CONNECTION, NO_SEAT, SEATS_SPENT, midway=True),
@@ -124,6 +125,7 @@ ROWS: tuple[Row, ...] = (
     Row("409", "ADMIN-UAM-409-2", Means.UNKNOWN, "Atlassian reports a conflict", on=On.ORGANIZATION),
     Row("409", "ADMIN-UAM-409-1", Means.UNKNOWN, "Atlassian reports a conflict of groups"),
     Row("409", "ADMIN-409-28", Means.UNKNOWN, "Atlassian reports a conflict"),
+    Row("415", "ADMIN-UAM-415-1", Means.CONNECTION, "the admin API does not take such requests here"),
     Row("415", ANYTHING, Means.CONNECTION, "base_url does not lead to the admin API"),
     Row("429", "ADMIN-429-1", Means.LIMIT, "the rate limit is reached"),
     Row("429", ANYTHING, Means.LIMIT, "the rate limit is reached"),
