@@ -11,9 +11,10 @@ from usher.aws.clients import Clients
 from usher.aws.table import DynamoTable
 from usher.domain.errors import StoreUnavailable
 from usher.domain.hire import HireKey
-from usher.domain.invitation import LIVE, Attempt, State, unwanted
+from usher.domain.invitation import LIVE, Attempt, State
 from usher.domain.notice import NoticeState
 from usher.domain.outcomes import Accepted
+from usher.domain.wanted import unwanted
 
 
 def everything(clients: Clients, table_name: str) -> list[dict[str, Any]]:

@@ -7,30 +7,16 @@ from typing import Any
 
 import pytest
 
+from usher.domain.actual import claim, deferred, settled, taken_back
 from usher.domain.errors import Problem
 from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result
 from usher.domain.hold import Hold
-from usher.domain.invitation import (
-    Attempt,
-    GuardKey,
-    Intent,
-    Invitation,
-    InvitationKey,
-    Limits,
-    State,
-    Step,
-    claim,
-    deferred,
-    opened,
-    rewanted,
-    settled,
-    taken_back,
-    unwanted,
-)
+from usher.domain.invitation import Attempt, GuardKey, Intent, Invitation, InvitationKey, Limits, State, Step
 from usher.domain.notice import Notice, NoticeRecord, NoticeState
 from usher.domain.outcomes import Accepted, NotSent, Part, PartlyAccepted, RefusedPerson
 from usher.domain.planning import HirePlan
 from usher.domain.policy import Access, Explanation, Grant, Team, Timings, Want
+from usher.domain.wanted import opened, rewanted, unwanted
 from usher.ports import Applied, AuditEntry, Store
 
 NOON = datetime(2026, 9, 8, 12, 0, 0, 5, tzinfo=UTC)

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from usher.domain.actual import claim
 from usher.domain.hire import HireKey
-from usher.domain.invitation import Invitation, Limits, State, claim, opened
+from usher.domain.invitation import Invitation, Limits, State
 from usher.domain.policy import Access, Explanation, Grant, Timings, Want
+from usher.domain.wanted import opened
 
 NOON = datetime(2026, 9, 8, 12, 0, tzinfo=UTC)
 TIMINGS = Timings(settle=180, absent_reads=2, read_gap=60, provider_tail=60, read_lag=120)

@@ -6,18 +6,9 @@ from typing import Any
 import pytest
 
 from tests.unit.domain.conftest import GRANT, HIRE, NOON, a_row, a_want, claimed, later
-from usher.domain.invitation import (
-    Intent,
-    Invitation,
-    NotNow,
-    State,
-    Step,
-    opened,
-    promoted,
-    rewanted,
-    unwanted,
-)
+from usher.domain.invitation import Intent, Invitation, NotNow, State, Step
 from usher.domain.policy import Want
+from usher.domain.wanted import opened, promoted, rewanted, unwanted
 
 DUPLICATE_OF = "canonical/E-9/atlassian-main"
 

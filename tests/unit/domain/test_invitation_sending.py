@@ -6,24 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.domain.conftest import GRANT, LIMITS, NOON, TIMINGS, a_row, claimed, later
-from usher.domain.invitation import (
-    LIVE,
-    Intent,
-    Invitation,
-    Limits,
-    NotNow,
-    Origin,
-    State,
-    Step,
-    claim,
-    deferred,
-    lease_ran_out,
-    parked_at_limit,
-    read,
-    settled,
-    taken_back,
-    unparked,
-)
+from usher.domain.actual import claim, deferred, lease_ran_out, parked_at_limit, read, settled, taken_back
+from usher.domain.invitation import LIVE, Intent, Invitation, Limits, NotNow, Origin, State, Step
 from usher.domain.outcomes import (
     Absent,
     Accepted,
@@ -44,6 +28,7 @@ from usher.domain.outcomes import (
     RefusedPerson,
     Standing,
 )
+from usher.domain.wanted import unparked
 
 GROUP = Part("group", "g-1")
 

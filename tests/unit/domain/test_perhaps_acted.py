@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.domain.conftest import LIMITS, NOON, TIMINGS, a_row
-from usher.domain.invitation import State, claim, settled
+from usher.domain.actual import claim, settled
+from usher.domain.invitation import State
 from usher.domain.outcomes import LimitedUntil, Outcome, RefusedConnection, RefusedGrant
 
 

@@ -11,19 +11,9 @@ from datetime import datetime
 from usher.domain.address import mailbox_of
 from usher.domain.errors import Problem
 from usher.domain.hire import Change, HireRecord, NewHire, Result
-from usher.domain.invitation import (
-    IN_FLIGHT,
-    GuardKey,
-    Invitation,
-    NotNow,
-    State,
-    Step,
-    opened,
-    promoted,
-    rewanted,
-    unwanted,
-)
+from usher.domain.invitation import IN_FLIGHT, GuardKey, Invitation, NotNow, State, Step
 from usher.domain.policy import Policy, PolicyVersion, Want
+from usher.domain.wanted import opened, promoted, rewanted, unwanted
 
 KEPT_NOTICES = 20
 

@@ -6,10 +6,11 @@ from datetime import date
 
 from usher.domain.address import mailbox_of
 from usher.domain.hire import HireKey
-from usher.domain.invitation import GuardKey, Invitation, InvitationKey, NotNow, State, unparked
+from usher.domain.invitation import GuardKey, Invitation, InvitationKey, NotNow, State
 from usher.domain.notice import NoticeState
 from usher.domain.planning import live_plan
 from usher.domain.policy import Policy
+from usher.domain.wanted import unparked
 from usher.ports import AuditEntry, Clock, Queues, Store
 
 MOST_LISTED = 1000

@@ -12,25 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import batched
 
+from usher.domain.actual import claim, deferred, lease_ran_out, parked_at_limit, read, settled, taken_back
 from usher.domain.address import mailbox_of
 from usher.domain.errors import SecretUnavailable
 from usher.domain.hold import Hold, HoldRules
-from usher.domain.invitation import (
-    Intent,
-    Invitation,
-    InvitationKey,
-    Limits,
-    NotNow,
-    State,
-    Step,
-    claim,
-    deferred,
-    lease_ran_out,
-    parked_at_limit,
-    read,
-    settled,
-    taken_back,
-)
+from usher.domain.invitation import Intent, Invitation, InvitationKey, Limits, NotNow, State, Step
 from usher.domain.outcomes import (
     Absent,
     AlreadyInvited,
