@@ -31,15 +31,27 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         sent = bootstrap.send_invites()(keys, _RemainingTime(context))
     except (StoreUnavailable, SecretUnavailable) as error:
         logger.error("the rows cannot be worked on now", reason=str(error))
-        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+        return _all_again(event)
+    except Exception as error:  # noqa: BLE001 - its text must not reach the runtime's log: it may repeat a person's values.
+        _log_fault(error)
+        return _all_again(event)
     for fault in sent.faults:
-        # Where it happened, not its text: that may repeat what belongs to a person.
-        frames = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(fault.__traceback__)[-5:]]
-        logger.error("a fault of our own", fault=type(fault).__name__, frames=frames)
+        _log_fault(fault)
     logger.info("rows brought forward", rows=len(keys), counts=dict(sent.counts))
     for name, count in sent.counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
     return {"batchItemFailures": []}
+
+
+def _all_again(event: dict[str, Any]) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+
+
+def _log_fault(fault: BaseException) -> None:
+    """Log where it happened, not its text: that may repeat what belongs to a person."""
+    frames = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(fault.__traceback__)[-5:]]
+    logger.error("a fault of our own", fault=type(fault).__name__, frames=frames)
+    metrics.add_metric(name="faults", unit=MetricUnit.Count, value=1)
 
 
 class _RemainingTime:

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import boto3
+from botocore.config import Config
 
 from usher_local import build
 from usher_local.errors import AlreadyRunning, LocalSystemError
@@ -151,7 +152,8 @@ class LocalSystem:
 def client(service: str) -> Any:
     """A boto3 client of the emulator; the user's own credentials and settings play no part."""
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    return session.client(service, endpoint_url=ENDPOINT)  # type: ignore[call-overload]
+    # No proxy either: what goes to this machine stays on it, secrets above all.
+    return session.client(service, endpoint_url=ENDPOINT, config=Config(proxies={}))  # type: ignore[call-overload]
 
 
 def environment() -> dict[str, str]:

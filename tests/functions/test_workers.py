@@ -177,6 +177,22 @@ def test_wake_ups_come_again_when_the_table_cannot_be_read(world: World) -> None
     assert len(answer["batchItemFailures"]) == 2
 
 
+def test_a_fault_of_the_sender_sends_its_messages_back_and_logs_nobody(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The runtime would log the text of an exception."""
+
+    def fault(keys: object) -> dict[InvitationKey, object]:
+        raise ValueError("noor.haddad@example.com")
+
+    world.store.invitations = fault  # type: ignore[assignment, method-assign]
+    answer = handle("send_invites", "wake_up")
+    assert len(answer["batchItemFailures"]) == 2
+    logged = capsys.readouterr().out
+    assert "ValueError" in logged
+    assert "noor" not in logged.lower()
+
+
 def test_a_tick_wakes_what_is_due_and_says_how_much(world: World) -> None:
     """For the log and the metric."""
     world.says(a_hire("E-1042"))

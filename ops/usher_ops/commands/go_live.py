@@ -7,7 +7,7 @@ from rich.table import Table
 
 from usher.domain.invitation import Invitation, NotNow, State
 from usher_ops import render
-from usher_ops.commands.actor import actor_option, reason_option
+from usher_ops.commands.actor import actor_option, reason_option, who
 from usher_ops.commands.status import check_connection
 from usher_ops.system import System, on_system, screen
 
@@ -52,7 +52,7 @@ def go_live(
     if not yes and not click.confirm(f"Send {_counted(len(rows), 'invitation')} of {system.name}?"):
         console.print("Nothing was changed.")
         raise click.exceptions.Exit(1)
-    _promote(system, rows, actor=actor or system.whoami(), reason=reason)
+    _promote(system, rows, actor=who(system, actor), reason=reason)
 
 
 def _promote(system: System, rows: list[Invitation], *, actor: str, reason: str) -> None:

@@ -5,7 +5,7 @@ import click
 from usher.domain.errors import QueueUnavailable
 from usher.domain.notice import NoticeState
 from usher_ops import lookup, render
-from usher_ops.commands.actor import actor_option, reason_option
+from usher_ops.commands.actor import actor_option, reason_option, who
 from usher_ops.system import System, choice_of_system, on_system, screen
 
 MOST_LISTED = 200
@@ -64,7 +64,7 @@ def show(system: System, notice_id: str) -> None:
 def replay(system: System, notice_id: str, reason: str, actor: str | None) -> None:
     """Plan a parked notice again, e.g. after the policy was mended and deployed."""
     try:
-        system.take_up_again.notice(notice_id, actor=actor or system.whoami(), reason=reason)
+        system.take_up_again.notice(notice_id, actor=who(system, actor), reason=reason)
     except QueueUnavailable:
         # It is due in the table by now; the wake-up would only have been faster.
         click.echo("The notice waits to be planned again. The queue took no wake-up; the next sweep does it.")

@@ -3,7 +3,7 @@
 import click
 
 from usher.domain.invitation import InvitationKey, NotNow
-from usher_ops.commands.actor import actor_option, reason_option
+from usher_ops.commands.actor import actor_option, reason_option, who
 from usher_ops.system import System, on_system
 
 
@@ -19,7 +19,7 @@ def take_up(system: System, row: str, reason: str, actor: str | None) -> None:
     A row under which anything was ever posted first asks the provider; no other row is sent twice by this either.
     """
     key = _key(row)
-    system.take_up_again.row(key, actor=actor or system.whoami(), reason=reason)
+    system.take_up_again.row(key, actor=who(system, actor), reason=reason)
     click.echo(f"{key} is live again; the next sweep takes it up.")
 
 

@@ -158,6 +158,17 @@ def test_a_rule_with_a_send_time_needs_a_start_date() -> None:
     )
 
 
+def test_a_tag_does_not_hide_a_shared_address() -> None:
+    """Where tags are allowed at all."""
+    company = Company(email_domains=("example.com",), time_zone="Europe/Berlin", allow_tags=True)
+    policy = a_policy(a_rule("r", When(everyone=True)), company=company)
+
+    assert policy.address_problems("ann+x@example.com") == ()
+    assert "shared" in str(policy.address_problems("admin+x@example.com"))
+    with pytest.raises(ValidationError):
+        Company(email_domains=("example.com",), time_zone="Europe/Berlin", denied_local_parts=("Admin",))
+
+
 def test_an_empty_list_of_domains_invites_nobody() -> None:
     """Fail closed."""
     company = Company(email_domains=(), time_zone="Europe/Berlin")

@@ -64,7 +64,7 @@ def test_a_replay_stands_although_the_queue_takes_no_wake_up() -> None:
     told = desk("notices", "replay", parked_id(desk), "--reason", "domain added", "--actor", "sam")
     assert told.exit_code == 0
     assert "the next sweep" in told.output
-    assert desk.world.store.audits[0].actor == "sam"
+    assert desk.world.store.audits[0].actor == f"{ME} for sam"
     assert len(desk.world.store.due_notices(desk.world.clock.now(), 10)) == 1
 
 

@@ -523,8 +523,19 @@ def test_rows_of_another_provider_are_not_touched() -> None:
     world.provider.name = "atlassian"
     world.send(world.row().key)
 
-    assert world.row().state is State.PENDING
+    assert (world.row().state, world.row().defers) == (State.PENDING, 0)
     assert world.provider.requests == []
+
+
+def test_a_limit_that_ends_before_its_answer_is_recorded_is_no_reason_to_write_all_the_time(world: World) -> None:
+    """The told time may be over by then; the connection still rests before the next probe."""
+    for name in ("E-1", "E-2"):
+        world.says(a_hire(name))
+    world.provider.answers.extend([answering(LimitedUntil("too many", NOON - timedelta(seconds=1)))] * 100)
+    sent = world.send()
+
+    assert world.provider.count("invite") <= 3
+    assert sent.counts["write_now"] <= 12
 
 
 def test_a_table_that_does_not_answer_sends_the_messages_back(world: World) -> None:

@@ -45,8 +45,11 @@ def written_day(value: object) -> object:
     return date.fromisoformat(value)
 
 
-HireId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+_HIRE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+HireId = Annotated[str, StringConstraints(pattern=f"^{_HIRE_ID.pattern}$")]
+Name = Annotated[str, StringConstraints(pattern=f"^{_NAME.pattern}$")]
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), AfterValidator(plain_text)
 ]
@@ -77,6 +80,8 @@ class HireKey(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Read what `str` wrote; raises ValueError."""
         source, hire_id = text.split("/")
+        if not _NAME.fullmatch(source) or not _HIRE_ID.fullmatch(hire_id):
+            raise ValueError("is not the key of a hire")
         return cls(source, hire_id)
 
 

@@ -7,6 +7,7 @@ of hire and policy (`usher.domain.wanted`). *Actual* is written by sending only,
 conditional write.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -23,6 +24,10 @@ from usher.domain.policy import Explanation, Grant
 
 KEPT_ATTEMPTS = 20
 LONGEST_REASON = 500
+
+
+_CONNECTION = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_GENERATION = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class State(StrEnum):
@@ -76,8 +81,10 @@ class InvitationKey(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `str` wrote; raises ValueError."""
-        source, hire_id, connection, generation = text.split("/")
-        return cls(source, hire_id, connection, int(generation))
+        *hire, connection, generation = text.split("/")
+        if not _CONNECTION.fullmatch(connection) or not _GENERATION.fullmatch(generation):
+            raise ValueError("is not the key of an invitation")
+        return cls(*HireKey.parse("/".join(hire)), connection, int(generation))
 
     @property
     def hire(self) -> HireKey:

@@ -171,7 +171,11 @@ class Company(_Ours):
     """What holds for every rule."""
 
     email_domains: tuple[str, ...]
-    denied_local_parts: tuple[str, ...] = ("admin", "all", "everyone", "info", "hr", "it", "noreply", "no-reply")
+    denied_local_parts: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]+$")], ...] = (
+        *("abuse", "admin", "administrator", "all", "billing", "everyone", "help", "hello", "hr", "info", "it", "jobs"),
+        *("no-reply", "noreply", "office", "postmaster", "root", "sales", "security", "staff", "support", "team"),
+        *("webmaster",),
+    )
     allow_tags: bool = False
     time_zone: Zone
     mode: Mode = Mode.PLAN
@@ -243,7 +247,7 @@ class Policy(_Ours):
         local = local_part_of(clean)
         if "+" in local and not self.company.allow_tags:
             problems.append("it carries a tag (company.allow_tags is off)")
-        if local in self.company.denied_local_parts:
+        if local.partition("+")[0] in self.company.denied_local_parts:
             problems.append("it is a shared address (company.denied_local_parts)")
         return tuple(Problem("work_email", reason) for reason in problems)
 

@@ -166,7 +166,9 @@ class SendInvites:
         now = self.clock.now()
         for row in due:
             connection = self.policy.connections.get(row.connection)
-            if connection is None or connection.provider != self.provider.name:
+            if connection is not None and connection.provider != self.provider.name:
+                continue  # Somebody named another provider's row; its own sender works on it.
+            if connection is None:
                 if row.state in (State.PENDING, State.AMBIGUOUS):
                     reason = "its connection is not in this stage's policy"
                     steps.append(deferred(row, until=now + PAUSE_UNPLANNED, reason=reason, now=now))
@@ -246,9 +248,12 @@ class SendInvites:
                 continue
             if name in run.probed:
                 soon = now + timedelta(seconds=self.hold_rules.behind_probe)
-                return hold.model_copy(update={"next_probe": min(soon, hold.next_probe)})
+                return hold.model_copy(
+                    update={"next_probe": min(soon, hold.next_probe) if hold.next_probe > now else soon}
+                )
             if hold.next_probe > now:
                 return hold
+            # It is time to ask again: this row passes as the probe.
             probe = hold.model_copy(
                 update={"probes": hold.probes + 1, "next_probe": self.hold_rules.next_probe(hold.probes + 1, now)}
             )
