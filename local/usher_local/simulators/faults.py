@@ -30,7 +30,7 @@ class Fault:
     - `delay`, `delay_after`: the answer comes `seconds` late; the effect is late as well, or prompt.
 
     `body` replaces the provider's own body of an error, `headers` are added. `match` has `method`, `path` (a glob) and
-    `address` (a part of the body), all of them optional.
+    `address` (a part of the body, or of a value of the query), all of them optional.
     """
 
     kind: str
@@ -53,10 +53,11 @@ class Fault:
 
     def fits(self, request: Request) -> bool:
         """Say whether a request is meant."""
-        address = self.match.get("address", "").encode().lower()
+        address = self.match.get("address", "").lower()
+        texts = (request.body.decode(errors="replace"), *request.query.values())
         return (
             self.times > 0
             and self.match.get("method", request.method).upper() == request.method
             and fnmatch.fnmatchcase(request.path, self.match.get("path", "*"))
-            and address in request.body.lower()
+            and any(address in text.lower() for text in texts)
         )

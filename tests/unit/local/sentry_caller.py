@@ -14,12 +14,6 @@ SEED: dict[str, Any] = {
         "stranger": {"role": "none", "integration": False, "scopes": ALL_SCOPES},
         "integration": {"scopes": ALL_SCOPES},
         "writer": {"role": "manager", "integration": False, "scopes": ["member:write"]},
-        "inviter": {
-            "integration": False,
-            "scopes": ["member:read", "member:invite"],
-            "user": "Ivy Inviter",
-            "teams": ["platform"],
-        },
         "blind": {"scopes": ["project:read"]},
     },
     "organizations": {
