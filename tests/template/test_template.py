@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from usher.aws.items import guard_key, hold_key
+from usher.domain.invitation import GuardKey
+
 Resources = dict[str, dict[str, Any]]
 
 FUNCTIONS = {"HrWebhook", "PlanInvites", "SendInvitesAtlassian", "SendInvitesSentry", "Sweep"}
@@ -24,10 +27,6 @@ FOURTEEN_DAYS = 14 * 24 * 3600
 
 KEEP_RECORDS = {
     "dynamodb:BatchGetItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:GetItem",
-    "dynamodb:PartiQLUpdate",
     "dynamodb:PutItem",
     "dynamodb:Query",
     "dynamodb:UpdateItem",
@@ -63,7 +62,8 @@ def secrets_of(kind: str) -> str:
     )
 
 
-# Everything that each role may do: a right that is not listed here is a right too many.
+# Everything that each role may do: a right that is not listed here is a right too many. Behind the table's name stand
+# the partitions that a condition leaves of it.
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "HrWebhookRole": own_logs_and_traces("HrWebhook")
     | {
@@ -75,6 +75,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "NoticeQueue.Arn": TAKE_MESSAGES,
         "IntakeQueue.Arn": TAKE_MESSAGES,
         "Table.Arn": KEEP_RECORDS,
+        "Table.Arn GUARD#*": {"dynamodb:DeleteItem"},
         "${Table.Arn}/index/state": {"dynamodb:Query"},
         "TableKey.Arn": USE_KEY,
         secrets_of("hr-api"): READ_SECRET,
@@ -84,7 +85,6 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     | {
         "${Table.Arn}/index/due": {"dynamodb:Query"},
         "${Table.Arn}/index/state": {"dynamodb:Query"},
-        "Table.Arn": {"dynamodb:BatchGetItem", "dynamodb:GetItem"},
         "TableKey.Arn": {"kms:Decrypt", "kms:DescribeKey"},
         "NoticeQueue.Arn": {"sqs:SendMessage"},
     },
@@ -93,7 +93,8 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     f"SendInvites{provider}Role": own_logs_and_traces(f"SendInvites{provider}")
     | {
         f"{provider}Queue.Arn": TAKE_MESSAGES,
-        "Table.Arn": KEEP_RECORDS,
+        "Table.Arn": KEEP_RECORDS | {"dynamodb:PartiQLUpdate"},
+        "Table.Arn CONN#* GUARD#*": {"dynamodb:DeleteItem"},
         "${Table.Arn}/index/due": {"dynamodb:Query"},
         "${Table.Arn}/index/state": {"dynamodb:Query"},
         "TableKey.Arn": USE_KEY,
@@ -107,7 +108,23 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
 SENDERS: dict[str, set[str]] = {
     "AtlassianQueue": {"PlanInvitesRole.Arn", "SweepRole.Arn"},
     "SentryQueue": {"PlanInvitesRole.Arn", "SweepRole.Arn"},
-    "IntakeQueue": {"IntakePrincipals"},
+    "IntakeQueue": {"IntakePrincipals", "events.amazonaws.com", "sns.amazonaws.com"},
+}
+
+# Whom the policy of a queue leaves the right to send or to receive; all others are denied it, whatever else allows it.
+# The intake queue denies nobody to send: planning looks at the sender of every message.
+MAY_SEND: dict[str, set[str]] = {
+    "NoticeQueue": {"HrWebhookRole.Arn", "SweepRole.Arn", "OperatorPrincipals"},
+    "AtlassianQueue": {"PlanInvitesRole.Arn", "SweepRole.Arn", "OperatorPrincipals"},
+    "SentryQueue": {"PlanInvitesRole.Arn", "SweepRole.Arn", "OperatorPrincipals"},
+    "NoticeDeadLetters": set(),
+    "IntakeDeadLetters": set(),
+}
+MAY_RECEIVE: dict[str, set[str]] = {
+    "NoticeQueue": {"PlanInvitesRole.Arn", "OperatorPrincipals"},
+    "IntakeQueue": {"PlanInvitesRole.Arn", "OperatorPrincipals"},
+    "NoticeDeadLetters": {"OperatorPrincipals"},
+    "IntakeDeadLetters": {"OperatorPrincipals"},
 }
 
 
@@ -157,6 +174,39 @@ def queue_statements(resources: Resources) -> Iterator[tuple[str, dict[str, Any]
         for queue in properties["Queues"]:
             for statement in properties["PolicyDocument"]["Statement"]:
                 yield named(queue), statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def denied_but_to(resources: Resources, action: str) -> dict[str, set[str]]:
+    """The queues that deny an action to everybody, each with the principals that its denial spares."""
+    spared: dict[str, set[str]] = {}
+    for queue, statement in queue_statements(resources):
+        if statement["Effect"] == "Deny" and statement["Action"] == action:
+            assert queue not in spared, queue
+            assert statement["Principal"] == "*"
+            assert named(statement["Resource"]) == f"{queue}.Arn"
+            spared[queue] = set(spared_by(statement.get("Condition")))
+    return spared
+
+
+def spared_by(condition: dict[str, Any] | None) -> Iterator[str]:
+    """
+    The principals that a denial spares: none if it has no condition.
+
+    Their list is joined and split again because a parameter of several ARNs cannot stand inside a list otherwise.
+    """
+    if condition is None:
+        return
+    assert set(condition) == {"StringNotEquals"}
+    assert set(condition["StringNotEquals"]) == {"aws:PrincipalArn"}
+    joined = condition["StringNotEquals"]["aws:PrincipalArn"]["Fn::Split"][1]["Fn::Join"][1]
+    for item in as_list(joined):
+        yield named(item["Fn::Join"][1]) if "Fn::Join" in item else named(item)
+
+
+def scope(statement: dict[str, Any], resource: Any) -> str:
+    """What a statement reaches: a resource, and behind it the partitions if it is limited to some."""
+    condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+    return " ".join([named(resource), *condition.get("dynamodb:LeadingKeys", [])])
 
 
 # --- queues and what they feed ---
@@ -227,24 +277,83 @@ def test_every_queue_is_encrypted_and_refuses_connections_without_tls(resources:
         assert properties["SqsManagedSseEnabled"] is True, name
 
 
-def test_only_planning_the_sweep_and_named_principals_are_let_in_by_queue_policies(resources: Resources) -> None:
+def test_only_planning_the_sweep_and_named_senders_are_let_in_by_queue_policies(resources: Resources) -> None:
     let_in: dict[str, set[str]] = defaultdict(set)
     for queue, statement in queue_statements(resources):
         if statement["Effect"] == "Allow":
             assert set(as_list(statement["Action"])) <= {"sqs:SendMessage", "sqs:GetQueueUrl"}
             assert named(statement["Resource"]) == f"{queue}.Arn"
-            let_in[queue] |= {named(principal) for principal in as_list(statement["Principal"]["AWS"])}
+            for principals in statement["Principal"].values():
+                let_in[queue] |= {named(principal) for principal in as_list(principals)}
     assert let_in == SENDERS
 
 
-def test_nobody_but_the_webhook_the_sweep_and_operators_may_put_a_verified_notice(resources: Resources) -> None:
-    (statement,) = (s for queue, s in queue_statements(resources) if s["Sid"] == "DenySendingByOthers")
-    exempt = statement["Condition"]["StringNotEquals"]["aws:PrincipalArn"]["Fn::Split"][1]["Fn::Join"][1]
-    assert statement["Effect"] == "Deny"
-    assert statement["Principal"] == "*"
-    assert named(statement["Resource"]) == "NoticeQueue.Arn"
-    assert [named(item) for item in exempt[:2]] == ["HrWebhookRole.Arn", "SweepRole.Arn"]
-    assert exempt[2] == {"Fn::Join": [",", {"Ref": "OperatorPrincipals"}]}
+def test_nobody_else_may_put_a_verified_notice_wake_a_provider_or_forge_a_dead_letter(resources: Resources) -> None:
+    assert denied_but_to(resources, "sqs:SendMessage") == MAY_SEND
+
+
+def test_messages_about_people_are_read_by_planning_and_operators_only(resources: Resources) -> None:
+    assert denied_but_to(resources, "sqs:ReceiveMessage") == MAY_RECEIVE
+
+
+def test_a_service_may_deliver_events_of_listed_topics_and_rules_only(resources: Resources) -> None:
+    (statement,) = (s for _, s in queue_statements(resources) if "Service" in s.get("Principal", ""))
+    assert set(statement["Principal"]) == {"Service"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Ref": "IntakeSourceArns"}},
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+
+
+def test_without_listed_senders_the_intake_lets_nobody_in(resources: Resources, template: dict[str, Any]) -> None:
+    written = template["written"]
+    statements = resources["IntakeQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    conditional = {s["Fn::If"][0]: s["Fn::If"] for s in statements if "Fn::If" in s}
+    allowed = [s for s in statements if s.get("Effect") == "Allow"]
+    assert allowed == []
+    assert set(conditional) == {"HasIntakePrincipals", "HasIntakeSourceArns"}
+    for name, (_, _, otherwise) in conditional.items():
+        parameter = name.removeprefix("Has")
+        assert otherwise == {"Ref": "AWS::NoValue"}
+        assert written["Parameters"][parameter]["Default"] == ""
+        assert written["Conditions"][name] == {
+            "Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": parameter}]}, ""]}]
+        }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "fits"),
+    [
+        ("IntakePrincipals", "arn:aws:iam::111122223333:role/payroll/sender"),
+        ("IntakePrincipals", "arn:aws-us-gov:iam::111122223333:root"),
+        ("IntakePrincipals", "arn:aws:sts::111122223333:assumed-role/sender/session"),
+        ("IntakePrincipals", ""),
+        ("IntakeSourceArns", "arn:aws:sns:eu-west-1:111122223333:hires.fifo"),
+        ("IntakeSourceArns", "arn:aws:events:eu-west-1:111122223333:rule/hr-bus/hires"),
+        ("IntakeSourceArns", ""),
+    ],
+)
+def test_the_intake_takes_names_of_senders(template: dict[str, Any], parameter: str, fits: str) -> None:
+    assert re.fullmatch(template["written"]["Parameters"][parameter]["AllowedPattern"], fits)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "refused"),
+    [
+        ("IntakePrincipals", "*"),
+        ("IntakePrincipals", "arn:aws:iam::*:root"),
+        ("IntakePrincipals", "arn:aws:iam::111122223333:role/*"),
+        ("IntakePrincipals", "111122223333"),
+        ("IntakeSourceArns", "*"),
+        ("IntakeSourceArns", "arn:aws:sns:eu-west-1:111122223333:*"),
+        ("IntakeSourceArns", "arn:aws:sns:eu-west-1:111122223333:hire?"),
+        ("IntakeSourceArns", "arn:aws:sns:*:111122223333:hires"),
+        ("IntakeSourceArns", "arn:aws:s3:::bucket"),
+    ],
+)
+def test_the_intake_takes_no_pattern_for_a_sender(template: dict[str, Any], parameter: str, refused: str) -> None:
+    assert not re.fullmatch(template["written"]["Parameters"][parameter]["AllowedPattern"], refused)
 
 
 # --- rights ---
@@ -259,9 +368,27 @@ def test_every_role_has_exactly_the_rights_listed_here(resources: Resources) -> 
         for statement in role_statements(role):
             assert statement["Effect"] == "Allow"
             for resource in as_list(statement["Resource"]):
-                rights[named(resource)] |= set(as_list(statement["Action"]))
+                rights[scope(statement, resource)] |= set(as_list(statement["Action"]))
         found[name] = dict(rights)
     assert found == RIGHTS
+
+
+def test_what_may_be_deleted_is_what_the_layer_deletes() -> None:
+    """
+    Guards and holds come and go; rows, hires, notices and audit entries stay until they expire.
+    """
+    guard, _ = guard_key(GuardKey("sentry-main", "0" * 64))
+    hold, _ = hold_key("sentry-main", None)
+    guards, holds = f"{guard.split('#')[0]}#*", f"{hold.split('#')[0]}#*"
+    found = {
+        (role, reach)
+        for role, rights in RIGHTS.items()
+        for reach, actions in rights.items()
+        if "dynamodb:DeleteItem" in actions
+    }
+    assert found == {("PlanInvitesRole", f"Table.Arn {guards}")} | {
+        (f"SendInvites{provider}Role", f"Table.Arn {holds} {guards}") for provider in PROVIDERS
+    }
 
 
 def test_a_sender_of_invitations_may_neither_wake_itself_nor_see_another_providers_secrets() -> None:
@@ -366,6 +493,25 @@ def test_the_api_is_throttled_logged_and_never_logs_a_body(resources: Resources)
     assert stage["TracingEnabled"] is True
 
 
+def test_the_access_log_holds_nothing_that_a_caller_made_up(resources: Resources) -> None:
+    """
+    A path may carry anything: the log names the resource, and the kind of an error instead of its text.
+    """
+    ((_, stage),) = of_type(resources, "AWS::ApiGateway::Stage")
+    logged = json.loads(stage["AccessLogSetting"]["Format"])
+    assert logged == {
+        "requestId": "$context.requestId",
+        "time": "$context.requestTimeEpoch",
+        "sourceIp": "$context.identity.sourceIp",
+        "method": "$context.httpMethod",
+        "resource": "$context.resourcePath",
+        "status": "$context.status",
+        "length": "$context.responseLength",
+        "latency": "$context.responseLatency",
+        "error": "$context.error.responseType",
+    }
+
+
 def test_an_account_without_a_role_for_access_logs_gets_it_before_the_stage(template: dict[str, Any]) -> None:
     resources = template["translated"]["Resources"]
     assert resources["ApiLoggingAccount"]["Condition"] == "CreatesApiLogging"
@@ -446,7 +592,7 @@ def test_the_table_is_encrypted_with_our_key_recoverable_and_kept(resources: Res
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"]["SSEType"] == "KMS"
     assert named(properties["SSESpecification"]["KMSMasterKeyId"]) == "TableKey.Arn"
-    assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert "StreamSpecification" not in properties, "a copy of every row that nobody reads"
     assert resources["TableKey"]["Properties"]["EnableKeyRotation"] is True
 
 

@@ -4,11 +4,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes.provider import FakeProvider
 from usher.config import STAGES, Environment, Stage, load_stage, parse_stage, url_errors
 from usher.domain.errors import BadPolicy
+from usher.ports import Source
+from usher.sources.registry import all_sources
 
 STAGE = """
 version = 3
@@ -27,12 +32,19 @@ name = "everybody"
 when = { everyone = true }
 connection = "main"
 grant = { role = "member" }
+[sources.bamboohr]
+base_url = "https://examplecorp.bamboohr.com"
+[[senders]]
+id = "AROAEXAMPLE"
+sources = ["bamboohr"]
 """
+
+SOURCES: dict[str, Source] = {source.name: source for source in all_sources(httpx.Client())}
 
 
 def parsed(text: str) -> Stage:
-    """Parse a stage with one known provider and no sources."""
-    return parse_stage(tomllib.loads(text), "test.toml", {"sentry": FakeProvider()}, {})
+    """Parse a stage with one known provider and the sources there are."""
+    return parse_stage(tomllib.loads(text), "test.toml", {"sentry": FakeProvider()}, SOURCES)
 
 
 def test_a_stage_gets_the_timings_of_its_provider_where_it_says_nothing_else() -> None:
@@ -63,6 +75,26 @@ def test_a_stage_gets_the_timings_of_its_provider_where_it_says_nothing_else() -
         ('["example.com"]', '["Example.com"]', "company: email_domains: 'Example.com' is not a lower-case"),
         ('["example.com"]', "[]", "company: email_domains: is empty"),
         ("[[rules]]", "[limits]\nmost_atempts = 3\n[[rules]]", "test.toml: limits"),
+        (
+            'base_url = "https://provider.example"',
+            'base_url = "https://["',
+            "connection 'main': base_url: is not a URL",
+        ),
+        ("https://examplecorp.bamboohr.com", "https://[", "test.toml: source 'bamboohr': base_url: is not a URL"),
+        (
+            "https://examplecorp.bamboohr.com",
+            "https://hr.example",
+            "test.toml: source 'bamboohr': base_url: its host 'hr.example' is not the vendor's own",
+        ),
+        ("https://examplecorp.bamboohr.com", "https://evil.example%2f.bamboohr.com", "is not the vendor's own"),
+        ("https://examplecorp.bamboohr.com", "http://examplecorp.bamboohr.com", "is not https"),
+        ("version = 3", "version = 3\npolicy = {}", "test.toml: policy: is no table of a stage file"),
+        ("version = 3", 'version = 3\nname = "prod"', "test.toml: name: is no table of a stage file"),
+        (
+            'provider = "sentry"',
+            'provider = ["sentry"]',
+            "test.toml: connection 'main': provider: is not one of sentry",
+        ),
     ],
 )
 def test_a_stage_that_is_wrong_is_refused_naming_file_rule_and_field(old: str, new: str, message: str) -> None:
@@ -72,12 +104,75 @@ def test_a_stage_that_is_wrong_is_refused_naming_file_rule_and_field(old: str, n
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"connections": []}, "test.toml: connections: Input should be a valid dictionary"),
+        ({"connections": "main"}, "test.toml: connections: Input should be a valid dictionary"),
+        ({"connections": {"main": "sentry"}}, "test.toml: connection 'main': Input should be a valid dictionary"),
+        (
+            {"connections": {"main": {"provider": "sentry", "timings": [1]}}},
+            "connection 'main': timings: Input should be",
+        ),
+        ({"rules": "everybody"}, "test.toml: rules: Input should be a valid tuple"),
+        ({"rules": ["everybody"]}, "test.toml: rule 1: Input should be a valid dictionary"),
+        ({"rules": [{"name": {}, "when": {}}]}, "test.toml: rule 1: name: Input should be a valid string"),
+        ({"company": 1}, "test.toml: company: Input should be a valid dictionary"),
+        ({"sources": ["bamboohr"]}, "test.toml: sources: Input should be a valid dictionary"),
+        ({"sources": {"bamboohr": 1}}, "test.toml: sources.bamboohr: Input should be a valid dictionary"),
+        ({"senders": {}}, "test.toml: senders: Input should be a valid tuple"),
+    ],
+)
+def test_a_table_of_another_kind_is_refused_naming_file_and_place(table: dict[str, Any], message: str) -> None:
+    """TOML lets any key be anything."""
+    with pytest.raises(BadPolicy) as refused:
+        parse_stage(tomllib.loads(STAGE) | table, "test.toml", {"sentry": FakeProvider()}, SOURCES)
+    assert message in str(refused.value)
+
+
+_ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.integers() | st.floats() | st.booleans() | st.text() | st.datetimes() | st.times(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def _places(value: Any) -> list[tuple[Any, ...]]:
+    """Give the path of every value of a file."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [(), *((key, *path) for key, item in inner for path in _places(item))]
+
+
+def _with(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """Give the file with another value at one place."""
+    if not path:
+        return other
+    copy = value.copy()
+    copy[path[0]] = _with(copy[path[0]], path[1:], other)
+    return copy
+
+
+_FILE = tomllib.loads(STAGE.replace("[[rules]]", "timings = { settle = 120 }\n[limits]\nmost_reads = 20\n[[rules]]"))
+
+
+@given(st.sampled_from(_places(_FILE)[1:]), _ANYTHING)
+def test_whatever_a_stage_file_holds_it_is_a_stage_or_refused_with_its_name(path: tuple[Any, ...], value: Any) -> None:
+    """No other error: it would tell nobody which file to mend."""
+    lines: list[str] = []
+    try:
+        parse_stage(_with(_FILE, path, value), "test.toml", {"sentry": FakeProvider()}, SOURCES)
+    except BadPolicy as refused:
+        lines = str(refused).splitlines()
+    assert all(line.startswith("test.toml: ") for line in lines)
+
+
 def test_a_file_that_is_no_toml_is_refused_with_its_name(tmp_path: Path) -> None:
     """Not with a stack trace."""
     path = tmp_path / "broken.toml"
-    path.write_text("version = ")
-    with pytest.raises(BadPolicy, match=r"broken\.toml"):
-        load_stage(path, {}, {})
+    for value in ("", "9" * 5000, "[" * 100_000, "\x00", "nan", "1e999"):
+        path.write_text(f"version = {value}")
+        with pytest.raises(BadPolicy, match=r"broken\.toml"):
+            load_stage(path, {}, {})
     with pytest.raises(BadPolicy, match=r"missing\.toml"):
         load_stage(tmp_path / "missing.toml", {}, {})
 
@@ -101,6 +196,8 @@ def test_a_file_that_is_no_toml_is_refused_with_its_name(tmp_path: Path) -> None
         "file:///etc/passwd",
         "ftp://provider.example",
         "https://",
+        "https://[",
+        "https://[::1",
         "https://provider.example?x=1",
         "https://provider.example#x",
         "https://provider.example\\@evil.io",

@@ -20,9 +20,9 @@ from usher.config import STAGES, Environment, Stage, load_stage
 from usher.domain.errors import BadPolicy
 from usher.domain.mailbox import mailbox_digest
 from usher.domain.notice import Notice
+from usher.http import make_client
 from usher.ports import Clock, Provider, Source, WebhookRequest
 from usher.providers.atlassian import Atlassian
-from usher.providers.http import make_client
 from usher.providers.sentry import Sentry
 from usher.sources.registry import all_sources
 from usher.use_cases.intake import read_intake as read_intake_message

@@ -5,8 +5,9 @@ A stage file that is wrong is refused at load, with a message that names file, r
 """
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,26 +72,30 @@ _POLICY_TABLES = ("version", "company", "connections", "rules")
 def load_stage(path: Path, providers: Mapping[str, Provider], sources: Mapping[str, Source]) -> Stage:
     """Read a stage file; raises BadPolicy with everything that is wrong in it."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=_finite)
+    except (OSError, ValueError, RecursionError) as error:
         raise BadPolicy(f"{path.name}: {error}") from error
     return parse_stage(raw, path.name, providers, sources)
+
+
+def _finite(text: str) -> float:
+    # A wait of `nan` or `inf` seconds would pass comparisons, and raise where it is added to a time.
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
 
 
 def parse_stage(
     raw: dict[str, Any], file: str, providers: Mapping[str, Provider], sources: Mapping[str, Source]
 ) -> Stage:
     """Make a stage of a parsed file; `file` is named in every error."""
-    connections = {}
-    for name, table in raw.get("connections", {}).items():
-        provider = providers.get(table.get("provider", ""))
-        if provider is None:
-            known = ", ".join(sorted(providers))
-            raise BadPolicy(f"{file}: connection {name!r}: provider: is not one of {known}")
-        timings = provider.timings.model_dump() | table.get("timings", {})
-        connections[name] = {**table, "name": name, "timings": timings}
-    policy = {key: raw[key] for key in _POLICY_TABLES if key in raw} | {"connections": connections}
+    policy = {key: raw[key] for key in _POLICY_TABLES if key in raw}
+    policy["connections"] = _connections(raw.get("connections", {}), file, providers)
     rest = {key: value for key, value in raw.items() if key not in _POLICY_TABLES}
+    for key in ("name", "policy"):
+        if key in rest:
+            raise BadPolicy(f"{file}: {key}: is no table of a stage file")
     try:
         stage = Stage.model_validate({"name": file.removesuffix(".toml"), "policy": policy, **rest})
     except ValidationError as error:
@@ -99,6 +104,27 @@ def parse_stage(
     if errors:
         raise BadPolicy("\n".join(f"{file}: {error}" for error in errors))
     return stage
+
+
+def _connections(tables: Any, file: str, providers: Mapping[str, Provider]) -> Any:
+    """Complete each connection with its name and its provider's timings; what is no table is left to validation."""
+    if not isinstance(tables, dict):
+        return tables
+    connections = {}
+    for name, table in tables.items():
+        connections[name] = table
+        if not isinstance(table, dict):
+            continue
+        named = table.get("provider")
+        provider = providers.get(named) if isinstance(named, str) else None
+        if provider is None:
+            known = ", ".join(sorted(providers))
+            raise BadPolicy(f"{file}: connection {name!r}: provider: is not one of {known}")
+        timings = table.get("timings", {})
+        if isinstance(timings, dict):
+            timings = provider.timings.model_dump() | timings
+        connections[name] = {**table, "name": name, "timings": timings}
+    return connections
 
 
 def _connection_errors(stage: Stage, providers: Mapping[str, Provider]) -> list[str]:
@@ -116,8 +142,8 @@ def _connection_errors(stage: Stage, providers: Mapping[str, Provider]) -> list[
                 "short for http_budget + provider_tail + read_lag + 2 x clock_skew: a read could decide too early"
             )
     for rule in stage.policy.rules:
-        connection = stage.policy.connections[rule.connection]
-        found = providers[connection.provider].grant_errors(rule.grant, connection)
+        named = stage.policy.connections.get(rule.connection)  # One that does not exist is an error of the policy.
+        found = providers[named.provider].grant_errors(rule.grant, named) if named else ()
         errors += [f"rule {rule.name!r}: grant: {error}" for error in found]
     return errors
 
@@ -132,21 +158,14 @@ def _source_errors(stage: Stage, sources: Mapping[str, Source]) -> list[str]:
         if source.details is not None:
             errors += [f"source {name!r}: {error}" for error in source.details.settings_errors(settings)]
             if settings.base_url is not None:
-                # The company's own host at an HR vendor, so the stage file alone can name it.
-                allowed = (*stage.allowed_hosts, *_https_host(settings.base_url))
-                errors += [f"source {name!r}: base_url: {e}" for e in url_errors(settings.base_url, allowed, None)]
+                found = url_errors(settings.base_url, stage.allowed_hosts, source.details.is_vendor_host)
+                errors += [f"source {name!r}: base_url: {error}" for error in found]
         elif settings.base_url is not None:
             errors.append(f"source {name!r}: base_url: this source sends everything itself")
     return errors
 
 
-def _https_host(url: str) -> tuple[str, ...]:
-    parts = urlsplit(url)
-    named = parts.scheme == "https" and parts.hostname and any(letter.isalpha() for letter in parts.hostname)
-    return (parts.hostname or "",) if named and "." in (parts.hostname or "") else ()
-
-
-def url_errors(url: str, allowed_hosts: Sequence[str], is_vendor_host: Any) -> list[str]:
+def url_errors(url: str, allowed_hosts: Sequence[str], is_vendor_host: Callable[[str], bool]) -> list[str]:
     """Say why a base URL may not be called: only https to known hosts; others where the stage lists host and port."""
     try:
         parts = urlsplit(url)
@@ -164,7 +183,7 @@ def url_errors(url: str, allowed_hosts: Sequence[str], is_vendor_host: Any) -> l
         return []
     if parts.scheme != "https":
         return [f"is not https; list {authority!r} in allowed_hosts if it may be called in the clear"]
-    if port not in (None, 443) or is_vendor_host is None or not is_vendor_host(host):
+    if port not in (None, 443) or not is_vendor_host(host):
         return [f"its host {authority!r} is not the vendor's own; list it in allowed_hosts if it may be called"]
     return []
 
@@ -177,10 +196,12 @@ def _place(raw: Mapping[str, Any], item: Any) -> str:
     prefix = ""
     if where[:1] == ["rules"] and len(where) > 1 and where[1].isdigit():
         rule = raw["rules"][int(where[1])]
-        prefix, where = f"rule {rule.get('name', int(where[1]) + 1)!r}: ", where[2:]
+        name = rule.get("name") if isinstance(rule, dict) else None
+        prefix, where = f"rule {name if isinstance(name, str) else int(where[1]) + 1!r}: ", where[2:]
     elif where[:1] == ["connections"] and len(where) > 1:
         prefix, where = f"connection {where[1]!r}: ", where[2:]
-    return f"{prefix}{'.'.join(where)}: {item['msg']}"
+    place = ".".join(part if part and part.isprintable() else repr(part) for part in where)
+    return f"{prefix}{place}: {item['msg']}" if place else f"{prefix}{item['msg']}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,9 @@ class Details(Protocol):
     def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
         """Say what is wrong with a stage's settings for it."""
 
+    def is_vendor_host(self, host: str) -> bool:
+        """Say whether a host is the vendor's own; others need the stage's permission."""
+
 
 class Source(Protocol):
     """A system that announces hires by webhook."""

@@ -84,7 +84,10 @@ def invite(world: Organizations, request: Request) -> Answer:
     if has_twice and switches["duplicate_address"] == "error":
         return uam("400-1")
     if has_twice and switches["duplicate_address"] == "merged":
-        asked.emails = list({email.lower(): email for email in reversed(asked.emails)}.values())[::-1]
+        first: dict[str, str] = {}
+        for email in asked.emails:
+            first.setdefault(email.lower(), email)
+        asked.emails = list(first.values())
     if code := _refusal_of_all(world, org, asked):
         return uam(code)
     endings = [_invited(world, org, email, asked) for email in asked.emails]

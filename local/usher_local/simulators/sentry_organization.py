@@ -1,5 +1,6 @@
 """What Sentry remembers: organizations with their members, pending invitations and teams, and who calls."""
 
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,12 +33,13 @@ class Organizations:
         self.organizations: dict[str, Organization] = {}
         self.rules: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, Token] = {}
+        self._attempts: dict[str, deque[datetime]] = {}
 
     def seed(self, data: Mapping[str, Any]) -> None:
         """Take organizations, members, tokens, and rules for addresses."""
         for secret, token in data.get("tokens", {}).items():
             given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in token.items()}
-            self._tokens[secret] = Token(**given)
+            self._tokens[secret] = Token(**given, secret=secret)
         for address, rule in data.get("address_rules", {}).items():
             self.rules[address.lower()] = dict(rule)
         for slug, given in data.get("organizations", {}).items():
@@ -145,14 +147,20 @@ class Organizations:
         """
         Count an attempt; gives whether a counter is full.
 
-        All three counters are touched together, also when one of them is full already.
+        An inviter is counted over all organizations, an address in each of them. All three counters are touched
+        together, also when one of them is full already.
         """
         now, switches = self.now, self.sim.switches
-        keys = (f"by {token.user if not token.integration else 'the integration'}", "", f"to {email.lower()}")
+        inviter = f"token {token.secret}" if token.integration else f"user {token.user}"
+        keys = (f"by {inviter}", f"in {organization.id}", f"in {organization.id} to {email.lower()}")
         is_daily = switches["quota_window"] == "day"
         since = now.replace(hour=0, minute=0, second=0, microsecond=0) if is_daily else now - DAY + timedelta.resolution
-        organization.invited = [(at, key) for at, key in organization.invited if at >= since]
-        organization.invited += [(now, key) for key in keys]
-        counts = [sum(key == counted for _, counted in organization.invited) for key in keys]
+        counts = []
+        for key in keys:
+            attempts = self._attempts.setdefault(key, deque())
+            while attempts and attempts[0] < since:
+                attempts.popleft()
+            attempts.append(now)
+            counts.append(len(attempts))
         most = (switches["quota"], switches["quota"], switches["address_quota"])
         return any(count > limit for count, limit in zip(counts, most, strict=True))

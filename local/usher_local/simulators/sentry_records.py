@@ -56,6 +56,7 @@ class Token:
     email: str = ""
     teams: tuple[str, ...] = ()
     fault: str | None = None
+    secret: str = ""
 
     @property
     def is_member_level(self) -> bool:
@@ -81,8 +82,6 @@ class Organization:
     team_roles: bool = True
     billing_invites: bool = False
     sso: bool = False
-    invited: list[tuple[datetime, str]] = field(default_factory=list)
-    """Attempts that count against the quotas: the time, and a key of the counter."""
 
     def team(self, name: str) -> str | None:
         """Find a team by slug or id; gives its slug."""

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.domain.conftest import GRANT, HIRE, NOON, a_row, a_want, claimed, later
 from usher.domain.invitation import Intent, Invitation, NotNow, State, Step
 from usher.domain.policy import Want
-from usher.domain.wanted import opened, promoted, rewanted, unwanted
+from usher.domain.wanted import opened, promoted, rewanted, unplannable, unwanted
 
 DUPLICATE_OF = "canonical/E-9/atlassian-main"
 
@@ -193,9 +193,53 @@ def test_a_rejected_row_is_tried_again_only_when_the_hire_or_the_grant_was_corre
 
 def test_a_parked_row_stays_parked_until_an_operator_takes_it_up() -> None:
     """News from HR does not restart what reached its limits."""
-    after = wanted_again(a_row(State.PARKED, due_at=None), a_want(address="ann.b@example.com"), guard="d2").after
+    after = wanted_again(
+        a_row(State.PARKED, due_at=None, attempts=6), a_want(address="ann.b@example.com"), guard="d2"
+    ).after
 
     assert (after.state, after.address, after.guard) == (State.PARKED, "ann.b@example.com", "d1")
+
+
+def test_a_row_that_was_parked_untried_follows_the_next_plan() -> None:
+    """It waited for the hire to be usable again, not for an operator."""
+    parked = unplannable(a_row(), reason="work_email: its domain is not one of the company's", now=later(1)).after
+    after = wanted_again(parked, a_want(address="ann.b@example.com"), guard="d2").after
+
+    assert (parked.state, parked.due_at) == (State.PARKED, None)
+    assert (after.state, after.address, after.guard, after.reason) == (State.PENDING, "ann.b@example.com", "d2", None)
+
+
+def test_a_change_during_a_repair_writes_the_wanted_half_alone_and_the_mailbox_stays_guarded(
+    pending: Invitation,
+) -> None:
+    """The provider has the person at the address that was sent."""
+    row = pending.model_copy(update={"intent": Intent.REPAIR, "sent_address": "ann@example.com", "mailed": True})
+    step = wanted_again(row, a_want(address="ann.b@example.com"), guard="d2")
+
+    assert (step.after.address, step.after.guard, step.after.mailbox_address) == (
+        "ann.b@example.com",
+        "d1",
+        "ann@example.com",
+    )
+    assert claimed(step.after, now=later(60)).sent_address == "ann@example.com"
+
+
+def test_a_next_generation_shares_its_mailbox_with_the_former_and_never_gives_it_back() -> None:
+    """The former one was invited there."""
+    former = claimed().model_copy(update={"state": State.INVITED, "posted_at": NOON, "want": False, "due_at": None})
+    row = a_new(generation=2, looks_first=True, formers=(former,))
+
+    assert row.shares_guard
+    assert not row.may_post
+    assert taken(row).releases is None
+
+
+def test_a_cancelled_row_that_was_perhaps_mailed_keeps_its_mailbox() -> None:
+    """Nobody else may mail it."""
+    step = taken(a_row(State.PARKED, due_at=None, posted_at=NOON))
+
+    assert (step.after.state, step.after.guard) == (State.CANCELLED, "d1")
+    assert step.releases is None
 
 
 def test_going_live_makes_a_planned_row_pending_and_takes_its_mailbox() -> None:

@@ -174,6 +174,13 @@ def test_a_refused_person_is_rejected_and_frees_the_mailbox(sending: Invitation)
     assert step.releases.digest == "d1"
 
 
+def test_a_refusal_is_not_the_last_word_if_something_else_is_wanted_by_now(sending: Invitation) -> None:
+    """A correction that planning wrote meanwhile must not be swallowed by the refusal of what it corrects."""
+    step = ended(sending, RefusedPerson("no such person"))
+
+    assert {"hire_version", "policy_version", "want"} <= step.conditions.keys()
+
+
 def test_a_refused_repair_is_parked_since_the_provider_has_the_person(sending: Invitation) -> None:
     """Rejected would not be true."""
     row = sending.model_copy(update={"intent": Intent.REPAIR, "mailed": True})
@@ -181,12 +188,12 @@ def test_a_refused_repair_is_parked_since_the_provider_has_the_person(sending: I
     assert ended(row, RefusedPerson("no such group")).after.state is State.PARKED
 
 
-def test_a_refused_batch_is_halved_and_each_of_its_rows_reads_first(sending: Invitation) -> None:
+def test_a_refused_batch_is_halved_and_each_of_its_rows_is_settled_by_reads(sending: Invitation) -> None:
     """A whole-request refusal is not promised to have done nothing."""
     after = ended(sending, RefusedBatch("malformed"), batch=25).after
 
-    assert (after.state, after.batch_limit, after.due_at, after.attempts) == (State.PENDING, 13, later(1), 0)
-    assert after.reads_first
+    assert (after.state, after.batch_limit, after.due_at, after.attempts) == (State.AMBIGUOUS, 13, later(180), 0)
+    assert not after.may_post
 
 
 def test_alone_and_refused_is_a_refused_person(sending: Invitation) -> None:
@@ -211,9 +218,12 @@ def test_a_limit_is_waited_for_as_told_and_does_not_count(sending: Invitation) -
     assert not after.reads_first
 
 
-def test_a_limit_that_may_hide_an_effect_reads_first(sending: Invitation) -> None:
+def test_a_limit_that_may_hide_an_effect_is_settled_by_reads_and_not_before_the_time_told(sending: Invitation) -> None:
     """A 429 is not everywhere promised to have done nothing."""
-    assert ended(sending, LimitedUntil("slow down", None, perhaps_acted=True)).after.reads_first
+    after = ended(sending, LimitedUntil("slow down", later(3600), perhaps_acted=True)).after
+
+    assert (after.state, after.due_at, after.attempts) == (State.AMBIGUOUS, later(3600), 0)
+    assert not after.may_post
 
 
 def test_what_was_certainly_not_sent_backs_off_without_counting(sending: Invitation) -> None:
@@ -273,8 +283,10 @@ def test_absent_must_be_read_as_often_as_the_timings_ask_a_gap_apart(ambiguous: 
     with pytest.raises(NotNow):
         looked(once, Absent(), seconds=239)
     twice = looked(once, Absent(), seconds=240).after
-    assert (twice.state, twice.reads, twice.due_at) == (State.PENDING, 2, later(240))
+    assert (once.reads, twice.reads) == (1, 0)
+    assert (twice.state, twice.due_at) == (State.PENDING, later(240))
     assert twice.reads_first
+    assert twice.may_post
 
 
 def test_present_after_an_absent_read_still_decides(ambiguous: Invitation) -> None:

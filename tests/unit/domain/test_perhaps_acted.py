@@ -1,4 +1,4 @@
-"""A refusal that may have come midway makes the next claim read before it posts."""
+"""A refusal that may have come midway is settled by reads; one that did nothing leaves the row as it was."""
 
 from datetime import timedelta
 
@@ -21,10 +21,11 @@ from usher.domain.outcomes import LimitedUntil, Outcome, RefusedConnection, Refu
         (LimitedUntil("limit"), False),
     ],
 )
-def test_a_refusal_that_may_have_come_midway_is_read_before_the_next_post(outcome: Outcome, reads_first: bool) -> None:
+def test_a_refusal_that_may_have_come_midway_is_settled_by_reads(outcome: Outcome, reads_first: bool) -> None:
+    """It costs no attempt either way."""
     row = claim(a_row(), owner="o", now=NOON, lease_until=NOON + timedelta(seconds=40)).after
 
     after = settled(row, outcome, now=NOON, timings=TIMINGS, limits=LIMITS, resend_expired=True, posted_at=NOON).after
 
-    assert (after.state, after.attempts) == (State.PENDING, 0)
-    assert after.reads_first is reads_first
+    assert (after.state, after.attempts) == (State.AMBIGUOUS if reads_first else State.PENDING, 0)
+    assert after.may_post is not reads_first

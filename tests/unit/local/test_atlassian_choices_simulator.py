@@ -88,6 +88,15 @@ def test_somebody_whom_atlassian_knows(
     assert len(atlassian.mails) == mails
 
 
+def test_an_address_given_twice_counts_where_it_came_first(atlassian: Asked) -> None:
+    """
+    In the letters that it had there.
+    """
+    entries = invited(atlassian, "Ann@example.com", BOB, ANN).json()["data"]
+
+    assert [entry["email"] for entry in entries] == ["Ann@example.com", BOB]
+
+
 def test_a_resource_that_is_not_there_may_fail_alone(atlassian: Asked) -> None:
     """
     The group is given all the same.

@@ -12,9 +12,9 @@ from tests.contracts.openapi import ATLASSIAN, request_errors
 from usher.domain.invitation import InvitationKey
 from usher.domain.outcomes import Finding, Outcome, Part
 from usher.domain.policy import Access, Connection, Grant
+from usher.http import make_client
 from usher.ports import Ask, Call
 from usher.providers.atlassian import Atlassian
-from usher.providers.http import make_client
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SECRET = "t0ken"

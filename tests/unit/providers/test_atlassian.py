@@ -44,8 +44,8 @@ from usher.domain.outcomes import (
     RefusedPerson,
 )
 from usher.domain.policy import Access, Grant, Team
+from usher.http import make_client
 from usher.providers.atlassian import Atlassian
-from usher.providers.http import make_client
 
 ATLASSIAN = Atlassian(make_client(1))
 WIKI_USER = Part("role", WIKI, "atlassian/user")
@@ -305,7 +305,8 @@ def test_the_default_timings_pass_the_settle_rule() -> None:
 def test_it_is_known_by_name_batch_and_host() -> None:
     assert (ATLASSIAN.name, ATLASSIAN.batch_size) == ("atlassian", 25)
     assert ATLASSIAN.is_vendor_host("api.atlassian.com")
-    assert not ATLASSIAN.is_vendor_host("api.atlassian.com.example")
+    for other in ("api.atlassian.com.example", "api.atlassian.com.", "api%2eatlassian.com", "x.api.atlassian.com"):
+        assert not ATLASSIAN.is_vendor_host(other)
     assert BASE == "https://api.atlassian.com/admin"
 
 

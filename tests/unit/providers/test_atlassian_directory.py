@@ -218,7 +218,7 @@ def test_roles_are_asked_for_only_where_the_grant_has_some() -> None:
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        (httpx.ConnectError("no"), ReadFailed("no connection to the provider (name, network or certificate)")),
+        (httpx.ConnectError("no"), ReadFailed("no connection (name, network or certificate)")),
         (httpx.ReadTimeout("no"), ReadFailed("no answer in time")),
         (httpx.Response(500), ReadFailed("Atlassian failed (500)")),
         (httpx.Response(204), ReadFailed("Atlassian answered 204, which the contract does not list")),

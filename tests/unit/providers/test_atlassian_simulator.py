@@ -30,9 +30,9 @@ from usher.domain.outcomes import (
     RefusedPerson,
 )
 from usher.domain.policy import Grant
+from usher.http import make_client
 from usher.ports import Call
 from usher.providers.atlassian import Atlassian
-from usher.providers.http import make_client
 from usher_local.simulators.atlassian import Atlassian as Simulator
 from usher_local.simulators.server import Fault
 

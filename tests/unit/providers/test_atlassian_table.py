@@ -32,8 +32,8 @@ from usher.domain.outcomes import (
     RefusedGrant,
     RefusedPerson,
 )
+from usher.http import Answer
 from usher.providers.atlassian_table import ANYTHING, ERRORS, NO_CODE, ROWS, WRONG_KEY_KIND, On, Row, row_for
-from usher.providers.http import Answer
 
 PROXY = {"code": 429, "message": "no"}
 GATEWAY = {"timestamp": "t", "path": "/", "status": 403, "error": "no", "message": "no", "requestId": "r"}

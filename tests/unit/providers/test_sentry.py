@@ -31,6 +31,7 @@ from usher.domain.outcomes import (
 from usher.domain.policy import Access, Connection, Grant, Team
 from usher.ports import Ask, Call, Provider
 from usher.providers.sentry import Sentry
+from usher.providers.sentry_members import Unreadable, next_cursor
 
 NOW = datetime(2026, 9, 8, 12, 0, tzinfo=UTC)
 BASE = "https://us.sentry.io"
@@ -88,7 +89,7 @@ def a_connection(**changes: Any) -> Connection:
         "base_url": BASE,
         "roles": ("member",),
         "teams": ("platform", "mobile"),
-        "team_roles": ("contributor", "admin"),
+        "team_roles": ("contributor",),
         "timings": Sentry.timings,
     }
     return Connection(**base | changes)
@@ -469,6 +470,21 @@ def test_a_list_that_does_not_say_where_it_goes_on_decides_nothing(cursor: str) 
     assert isinstance(found(Script(said(200, [], link=link))), ReadFailed)
 
 
+@pytest.mark.parametrize(("length", "cursor"), [(4096, "0:100:0"), (4097, None), (100_000, None)])
+def test_a_link_header_is_read_up_to_four_kibibytes(length: int, cursor: str | None) -> None:
+    """
+    What a header may cost is bounded by its length; a longer one does not say where the list goes on.
+    """
+    link = '<https://us.sentry.io/x/>; rel="next"; results="true"; cursor="0:100:0"; '
+    link += "x" * (length - len(link))
+
+    if cursor:
+        assert next_cursor(link) == cursor
+    else:
+        with pytest.raises(Unreadable, match="goes on"):
+            next_cursor(link)
+
+
 def test_a_list_without_an_end_decides_nothing() -> None:
     """
     A look-up is for one address, so five pages are enough.
@@ -719,7 +735,9 @@ def test_a_plain_connection_and_grant_are_fine() -> None:
     A self-hosted address is the stage's matter, not the adapter's.
     """
     sentry = Script().sentry
-    connection = a_connection(base_url="https://sentry.intern.example/prefix")
+    connection = a_connection(
+        base_url="https://sentry.intern.example/prefix", team_roles=("contributor", "admin"), allow_privileged=True
+    )
 
     assert list(sentry.connection_errors(connection)) == []
     assert list(sentry.grant_errors(PLATFORM_ADMIN, connection)) == []
@@ -737,6 +755,7 @@ def test_a_plain_connection_and_grant_are_fine() -> None:
         ({"plain_groups": ("x",)}, "plain_groups: Sentry has none"),
         ({"teams": ("4711",)}, "teams: '4711' is no slug of a team"),
         ({"teams": ("Platform",)}, "teams: 'Platform' is no slug of a team"),
+        ({"team_roles": ("admin",)}, "team_roles: 'admin' is privileged and needs allow_privileged = true"),
         ({"team_roles": ("owner",)}, "team_roles: Sentry has no team role 'owner'"),
         ({"base_url": f"{BASE}/api/0"}, "base_url: ends before /api/0, for example https://us.sentry.io"),
     ],
@@ -770,9 +789,13 @@ def test_privileged_roles_need_the_switch() -> None:
         (Grant(groups=("x",)), "groups: Sentry has none"),
         (Grant(message="Welcome"), "message: Sentry's invitation takes none"),
         (Grant(options={"regenerate": True}), "options: Sentry has no option 'regenerate'"),
-        (Grant(teams=(Team(name="a"), Team(name="a", role="admin"))), "teams: 'a' is named twice"),
+        (Grant(teams=(Team(name="a"), Team(name="a", role="contributor"))), "teams: 'a' is named twice"),
         (Grant(teams=(Team(name="a/b"),)), "teams: 'a/b' is no slug of a team"),
         (Grant(teams=(Team(name="a", role="boss"),)), "teams: Sentry has no team role 'boss'"),
+        (
+            Grant(teams=(Team(name="a", role="admin"),)),
+            "teams: the team role 'admin' is privileged, and the connection does not say allow_privileged = true",
+        ),
     ],
 )
 def test_a_grant_says_what_is_wrong(grant: Grant, error: str) -> None:
@@ -802,6 +825,12 @@ def test_billing_has_no_teams() -> None:
         ("notsentry.io", False),
         ("sentry.io.evil.example", False),
         ("sentry.intern.example", False),
+        ("sentry.io.", False),
+        ("us.sentry.io.", False),
+        ("us.sentry.io\n", False),
+        ("evil.example%2f.sentry.io", False),
+        ("evil%2eexample%2f.sentry.io", False),
+        (".sentry.io", False),
     ],
 )
 def test_the_vendors_hosts_are_its_domain(host: str, own: bool) -> None:

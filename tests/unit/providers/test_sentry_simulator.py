@@ -24,8 +24,8 @@ from usher.domain.outcomes import (
     Standing,
 )
 from usher.domain.policy import Connection, Grant, Team
+from usher.http import make_client
 from usher.ports import Ask, Call
-from usher.providers.http import make_client
 from usher.providers.sentry import Sentry
 from usher_local.simulators.sentry import Sentry as Simulator
 from usher_local.simulators.server import Fault

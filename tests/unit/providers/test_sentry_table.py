@@ -15,7 +15,7 @@ from usher.domain.outcomes import (
     RefusedGrant,
     RefusedPerson,
 )
-from usher.providers.http import Answer, strict_json
+from usher.http import Answer, strict_json
 from usher.providers.sentry_table import (
     COMMON,
     INVITE,

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.hr_webhooks import Example
+from tests.fakes.listener import drip, listening, ticking
 from usher.domain.errors import BadEvent, DetailsUnavailable, Unauthentic
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
+from usher.http import make_client
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.bamboohr import BambooHr, BambooHrEmployees
 
@@ -108,6 +110,12 @@ def test_what_cannot_be_used_is_a_notice_that_says_why(body: object) -> None:
     assert not notice.is_thin
 
 
+def test_a_list_of_employees_that_is_too_long_is_one_reason() -> None:
+    """And not one for each entry, which would cost seconds."""
+    (notice,) = read({"employees": [1] * 300_000})
+    assert [problem.field for problem in notice.problems] == ["employees", "body"]
+
+
 @given(
     st.binary()
     | st.recursive(
@@ -191,7 +199,15 @@ def test_an_answer_without_the_employee_says_whether_asking_again_can_help(statu
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("30", 30.0), ("999999", 86_400.0), ("soon", None), ("-1", None), ("1_0", None)]
+    ("header", "seconds"),
+    [
+        ("30", 30.0),
+        ("Tue, 08 Sep 2026 12:01:00 GMT", 60.0),
+        ("999999", 86_400.0),
+        ("soon", None),
+        ("-1", None),
+        ("1_0", None),
+    ],
 )
 def test_the_system_says_when_to_ask_again(header: str, seconds: float | None) -> None:
     """For a day at most."""
@@ -206,6 +222,7 @@ def test_the_system_says_when_to_ask_again(header: str, seconds: float | None) -
         httpx.Response(200, text="<html>maintenance</html>"),
         httpx.Response(200, content=b"[" * 100_000),
         httpx.Response(200, content=b" " * (1024 * 1024 + 1)),
+        httpx.Response(200, content=b'{"id": "1042", "firstName": "Noor\\ud800"}'),
         httpx.Response(200, stream=httpx.ByteStream(b"\x1f\x8b"), headers={"content-encoding": "gzip"}),
     ],
 )
@@ -231,10 +248,17 @@ def test_a_connection_that_breaks_is_asked_for_again(error: type[httpx.Transport
 
 def test_an_answer_that_drips_is_given_up() -> None:
     """One budget for the whole call, whatever single reads take."""
-    clock = iter(range(0, 1000, 10))
-    slow = employees(lambda request: httpx.Response(200, content=iter([b"{"] * 10)), lambda: float(next(clock)))
-    with pytest.raises(DetailsUnavailable, match="in time"):
+    slow = employees(lambda request: httpx.Response(200, content=iter([b"{"] * 10)), ticking())
+    with pytest.raises(DetailsUnavailable, match="took too long"):
         slow.fetch(a_notice(), SETTINGS, "key", NOON)
+
+
+def test_an_answer_whose_header_drips_is_given_up() -> None:
+    """No single read is slow, and the whole would never end."""
+    with listening(drip) as url, make_client(1) as client:
+        slow = BambooHrEmployees(client, ticking())
+        with pytest.raises(DetailsUnavailable, match="in time"):
+            slow.fetch(a_notice(), SourceSettings("bamboohr", base_url=url), "key", NOON)
 
 
 def test_another_employee_than_was_asked_for_is_not_taken() -> None:
@@ -257,3 +281,24 @@ def test_the_settings_name_the_company_at_bamboohr() -> None:
     assert details is not None
     assert details.settings_errors(SETTINGS) == []
     assert len(details.settings_errors(SourceSettings("bamboohr", options={"feilds": "x"}))) == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("examplecorp.bamboohr.com", True),
+        ("bamboohr.com", False),
+        ("examplecorp.bamboohr.com.", False),
+        ("examplecorp.bamboohr.com\n", False),
+        ("examplecorp.bamboohr.com.evil.example", False),
+        ("evil-bamboohr.com", False),
+        ("evil.example%2f.bamboohr.com", False),
+        ("evil%2eexample%2f.bamboohr.com", False),
+        (".bamboohr.com", False),
+    ],
+)
+def test_the_vendors_hosts_are_its_customers(host: str, own: bool) -> None:
+    """The key goes nowhere else, unless the stage lists the host."""
+    details = source().details
+    assert details is not None
+    assert details.is_vendor_host(host) is own

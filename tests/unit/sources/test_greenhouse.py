@@ -119,6 +119,22 @@ def test_what_cannot_be_used_is_a_notice_that_says_why(changes: dict[str, Any], 
     assert "Noor" not in str(notice.problems)
 
 
+@pytest.mark.parametrize(
+    ("jobs", "field"),
+    [
+        ([{}] * 300_000, "payload.application.jobs"),
+        ([1] * 300_000, "payload.application.jobs"),
+        ([{"departments": [{}] * 300_000}], "payload.application.jobs.0.departments"),
+        ([{"offices": [{}] * 300_000}], "payload.application.jobs.0.offices"),
+    ],
+)
+def test_a_list_that_no_hire_has_is_read_no_further_than_its_bound(jobs: list[Any], field: str) -> None:
+    """A signed body may be a mebibyte, and must not cost seconds: one reason, and not one for each entry."""
+    (notice,) = read(payload={"application": application(jobs=jobs)})
+    assert field in [problem.field for problem in notice.problems]
+    assert len(notice.problems) == 2  # With the note that a body of that size is not kept whole.
+
+
 @given(
     st.binary()
     | st.recursive(

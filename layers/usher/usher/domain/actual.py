@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from usher.domain.invitation import (
+    LONGEST_REASON,
     Attempt,
     Guarded,
     Intent,
@@ -42,7 +43,6 @@ from usher.domain.outcomes import (
 from usher.domain.policy import Timings
 
 KEPT_ATTEMPTS = 20
-LONGEST_REASON = 500
 
 
 def claim(row: Invitation, *, owner: str, now: datetime, lease_until: datetime) -> Step:
@@ -55,6 +55,7 @@ def claim(row: Invitation, *, owner: str, now: datetime, lease_until: datetime) 
         raise NotNow(f"{row.key} is {row.state}, wanted: {row.want}")
     if row.due_at is None or row.due_at > now:
         raise NotNow(f"{row.key} is not due before {row.due_at}")
+    fresh = row.intent is Intent.INVITE
     after = row.model_copy(
         update={
             "state": State.SENDING,
@@ -63,8 +64,9 @@ def claim(row: Invitation, *, owner: str, now: datetime, lease_until: datetime) 
             "lease_until": lease_until,
             "due_at": lease_until,
             "claimed_at": now,
-            "sent_address": row.address,
-            "sent_grant": row.grant,
+            # A repair or a renewal is about what was sent before, whatever is wanted by now.
+            "sent_address": row.address if fresh else row.sent_address or row.address,
+            "sent_grant": row.grant if fresh else row.sent_grant or row.grant,
             "attempts": row.attempts + 1,
             "updated_at": now,
         }
@@ -146,7 +148,9 @@ def settled(
     after = _after(base, outcome, now, timings, limits, resend_expired, posted_at, batch, held_until)
     line = _line(row, now, row.intent, outcome)
     after = after.model_copy(update={"history": _kept(row.history, line), "updated_at": now})
-    return Step(row, after, Guarded.RECORDING)
+    # A correction that planning has written meanwhile is to be tried, not to be swallowed by the refusal of the former.
+    guarded = Guarded.REJECTING if after.state is State.REJECTED else Guarded.RECORDING
+    return Step(row, after, guarded)
 
 
 def _after(
@@ -177,7 +181,7 @@ def _after(
                 intent=Intent.REPAIR,
                 open_parts=open_parts,
                 provider_ref=ref or row.provider_ref,
-                origin=row.origin or Origin.US,
+                origin=row.origin or _origin_of_a_part(row, posted_at),
                 mailed=_either(row.mailed, mailed),
                 batch_limit=None,
             )
@@ -205,15 +209,19 @@ def _after(
         case RefusedBatch(reason) if batch <= 1:
             return _refused(row, reason)
         case RefusedBatch(reason):
-            # A refusal of the whole request is not promised to have done nothing: the next claim reads first.
-            return _pending(row, now, reason, **posted, batch_limit=(batch + 1) // 2, attempts=row.attempts - 1)
-        case RefusedGrant(reason) | RefusedConnection(reason):
-            changes = posted if outcome.perhaps_acted else {}
-            return _given_back(row, held_until or now + limits.backoff(row.defers), reason, **changes)
-        case LimitedUntil(reason, until, perhaps_acted):
+            halved = row.model_copy(update={"batch_limit": (batch + 1) // 2})
+            return _perhaps_acted(halved, posted_at or now, now, reason, timings, now)
+        case RefusedGrant(reason, perhaps) | RefusedConnection(reason, perhaps_acted=perhaps):
+            due_at = held_until or now + limits.backoff(row.defers)
+            if perhaps and posted_at is not None:
+                return _perhaps_acted(row, posted_at, due_at, reason, timings, now)
+            return _given_back(row, due_at, reason)
+        case LimitedUntil(reason, until, perhaps):
             due_at = until or held_until or now + limits.backoff(row.defers)
-            told = {"told_until": until} | (posted if perhaps_acted else {})
-            return _given_back(row, due_at, reason, **told)
+            told = row.model_copy(update={"told_until": until})
+            if perhaps and posted_at is not None:
+                return _perhaps_acted(told, posted_at, due_at, reason, timings, now)
+            return _given_back(told, due_at, reason)
         case NotSent(reason):
             return _given_back(row, held_until or now + limits.backoff(row.defers), reason)
         case Ambiguous(reason) if posted_at is None and row.posted_at is not None:
@@ -274,6 +282,7 @@ def read(
                     absence_settled=True,
                     ambiguous_since=None,
                 )
+                counted["reads"] = 0
     line = _line(row, now, "read", finding)
     after = after.model_copy(update=counted | {"history": _kept(row.history, line)})
     return Step(row, after, Guarded.READING)
@@ -328,8 +337,21 @@ def _given_back(row: Invitation, due_at: datetime, reason: str, **changes: Any) 
     return _pending(row, due_at, reason, attempts=row.attempts - 1, defers=row.defers + 1, **changes)
 
 
+def _perhaps_acted(
+    row: Invitation, posted_at: datetime, due_at: datetime, reason: str, timings: Timings, now: datetime
+) -> Invitation:
+    """
+    Nobody promises that a refusal did nothing, so only reads decide; the attempt does not count.
+
+    The row is ambiguous, not pending: a cancel must not free a mailbox that was perhaps mailed, and reads must use the
+    address that was sent.
+    """
+    after = _ambiguous(row.model_copy(update={"attempts": row.attempts - 1}), posted_at, reason, timings, now)
+    return after.model_copy(update={"due_at": max(due_at, after.due_at or due_at)})
+
+
 def _refused(row: Invitation, reason: str) -> Invitation:
-    if row.intent is not Intent.INVITE or row.mailed:
+    if row.intent is not Intent.INVITE or row.mailed or not row.may_post:
         # The provider has the person, so "rejected" would not be true; what is open needs a person's decision.
         return row.model_copy(update={"state": State.PARKED, "due_at": None, "reason": _cut(reason)})
     return row.model_copy(update={"state": State.REJECTED, "due_at": None, "reason": _cut(reason), "guard": None})
@@ -368,6 +390,13 @@ def _ambiguous(row: Invitation, posted_at: datetime, reason: str, timings: Timin
 def _origin_after_success(row: Invitation) -> Origin:
     """A repair does not change because of whom the person is there."""
     return row.origin if row.intent is Intent.REPAIR and row.origin else Origin.US
+
+
+def _origin_of_a_part(row: Invitation, posted_at: datetime | None) -> Origin:
+    """Because of whom somebody is there who has a part of the grant: us, if this attempt posted."""
+    if posted_at is not None:
+        return Origin.US
+    return Origin.ELSEWHERE if row.posted_at is None else Origin.UNKNOWN
 
 
 def _either(before: bool | None, now: bool | None) -> bool | None:

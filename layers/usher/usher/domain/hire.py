@@ -133,8 +133,12 @@ class HireRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     hire: NewHire
-    hired: bool = False
-    """Whether any notice, of whatever version, said that the person was hired."""
+    hired_version: int = 0
+    """The newest version that said that the person was hired."""
+    cancelled_version: int = 0
+    """The newest version that took the person back."""
+    had_rows: bool = False
+    """Whether there ever were rows; settled ones are forgotten after a long time, the provider's memory is longer."""
     work_email: str | None = None
     work_email_version: int = 0
     policy_version: str = ""
@@ -148,6 +152,11 @@ class HireRecord(BaseModel):
     def key(self) -> HireKey:
         """Which hire this is."""
         return self.hire.key
+
+    @property
+    def is_hired(self) -> bool:
+        """Say whether the person counts as hired: a change alone hires nobody, nor does it after a cancel."""
+        return self.hired_version > self.cancelled_version
 
     @property
     def effective(self) -> NewHire:

@@ -17,14 +17,10 @@ from pydantic import BaseModel, ConfigDict
 
 from usher.domain.errors import UsherError
 from usher.domain.hire import HireKey
-from usher.domain.outcomes import (
-    Part,
-)
+from usher.domain.outcomes import Part
 from usher.domain.policy import Explanation, Grant
 
-KEPT_ATTEMPTS = 20
 LONGEST_REASON = 500
-
 
 _CONNECTION = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _GENERATION = re.compile(r"[1-9][0-9]{0,3}")
@@ -155,6 +151,8 @@ class Invitation(BaseModel):
     absence_settled: bool = False
     """Reads have shown, by the rules, that what was posted last had no effect."""
     batch_limit: int | None = None
+    shares_guard: bool = False
+    """A former generation holds the same mailbox, and keeps it whatever becomes of this one."""
     looks_first: bool = False
     """A rehire: the provider may still have the person, so the first claim asks before it posts."""
     mailed: bool | None = False
@@ -189,6 +187,16 @@ class Invitation(BaseModel):
         return self.posted_at is None or self.absence_settled
 
     @property
+    def is_untried(self) -> bool:
+        """Say whether nothing was ever attempted for this row, so that taking it up again risks nothing."""
+        return self.attempts == 0 and self.may_post and self.intent is Intent.INVITE
+
+    @property
+    def mailbox_address(self) -> str:
+        """The address whose mailbox the row must hold: once something was sent, the one it went to."""
+        return self.address if self.intent is Intent.INVITE else self.sent_address or self.address
+
+    @property
     def revoke_needed(self) -> bool:
         """We invited somebody who is no longer wanted; taking access away is a person's decision."""
         return self.state is State.INVITED and not self.want and self.origin is not Origin.ELSEWHERE
@@ -200,6 +208,8 @@ class Invitation(BaseModel):
             return "invited, but no longer wanted: remove the access where that is right"
         if self.state is State.INVITED and self.want and self.sent_address not in (None, self.address):
             return "the work address changed after the invitation went to the former one"
+        if self.state is State.INVITED and self.want and self.sent_grant not in (None, self.grant):
+            return "the access that the policy wants changed after the invitation"
         return f"the access differs from the policy: {'; '.join(self.drift)}" if self.drift else None
 
 
@@ -227,6 +237,7 @@ class Guarded(StrEnum):
     ANNOTATING = "annotating"
     CLAIMING = "claiming"
     RECORDING = "recording"
+    REJECTING = "rejecting"
     READING = "reading"
 
 
@@ -239,6 +250,8 @@ GUARDED_FIELDS: dict[Guarded, tuple[str, ...]] = {
     Guarded.CLAIMING: ("state", "fence", "due_at", "want", "hire_version", "policy_version"),
     # An outcome belongs to one fence of one owner, whatever planning has written meanwhile.
     Guarded.RECORDING: ("state", "fence", "owner"),
+    # A refusal is about what was sent; if something else is wanted by now, it is not the last word.
+    Guarded.REJECTING: ("state", "fence", "owner", "want", "hire_version", "policy_version"),
     # A read counts once.
     Guarded.READING: ("state", "fence", "reads", "due_at"),
 }
@@ -274,13 +287,14 @@ class Step:
     @property
     def releases(self) -> GuardKey | None:
         """The mailbox guard that is given back in the same transaction."""
-        if self.before.guard and self.after.guard is None:
+        if self.before.guard and self.after.guard is None and not self.before.shares_guard:
             return GuardKey(self.before.connection, self.before.guard)
         return None
 
     def already_in(self, found: Invitation) -> bool:
         """Say whether a row that failed the condition shows this very step: our own write, whose answer got lost."""
-        return all(getattr(found, name) == value for name, value in self.changes.items())
+        # Not by the time of writing: planning may have written beside us since.
+        return all(getattr(found, name) == value for name, value in self.changes.items() if name != "updated_at")
 
 
 class NotNow(UsherError):
@@ -291,7 +305,8 @@ def without_want(row: Invitation) -> dict[str, Any]:
     """What an unwanted row that is not in flight becomes: the truth, if the provider already has the person."""
     if row.intent is Intent.REPAIR:
         return {"state": State.INVITED, "due_at": None, "reason": "no longer wanted; parts of the access are open"}
-    reason = "no longer wanted"
-    if row.posted_at is not None and row.state is State.PARKED:
-        reason = "no longer wanted; whether the provider has the person was not settled"
-    return {"state": State.CANCELLED, "due_at": None, "guard": None, "reason": reason}
+    ended: dict[str, Any] = {"state": State.CANCELLED, "due_at": None}
+    if not row.may_post:
+        # The mailbox was perhaps mailed, so nobody else may mail it.
+        return ended | {"reason": "no longer wanted; whether the provider has the person was not settled"}
+    return ended | {"guard": None, "reason": "no longer wanted"}

@@ -11,9 +11,9 @@ from datetime import datetime
 from usher.domain.address import mailbox_of
 from usher.domain.errors import Problem
 from usher.domain.hire import Change, HireRecord, NewHire, Result
-from usher.domain.invitation import IN_FLIGHT, GuardKey, Invitation, NotNow, State, Step
+from usher.domain.invitation import IN_FLIGHT, GuardKey, Intent, Invitation, NotNow, State, Step
 from usher.domain.policy import Policy, PolicyVersion, Want
-from usher.domain.wanted import opened, promoted, rewanted, unwanted
+from usher.domain.wanted import opened, promoted, rewanted, unplannable, unwanted
 
 KEPT_NOTICES = 20
 
@@ -53,7 +53,7 @@ class HirePlan:
         return tuple(
             (GuardKey(step.before.connection, step.before.guard), step.before.holder)
             for step in self.steps
-            if step.before.guard and step.after.guard != step.before.guard
+            if step.before.guard and step.after.guard != step.before.guard and not step.before.shares_guard
         )
 
 
@@ -76,7 +76,8 @@ def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: dateti
     if record is None:
         fresh = HireRecord(
             hire=said,
-            hired=said.change is Change.HIRED,
+            hired_version=said.version if said.change is Change.HIRED else 0,
+            cancelled_version=said.version if said.change is Change.CANCELLED else 0,
             work_email=said.work_email,
             work_email_version=said.version if said.work_email else 0,
             result=Result.INVALID,
@@ -92,8 +93,10 @@ def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: dateti
     update: dict[str, object] = {}
     if newer:
         update["hire"] = said
-    if said.change is Change.HIRED and not record.hired:
-        update["hired"] = True
+    if said.change is Change.HIRED and said.version > record.hired_version:
+        update["hired_version"] = said.version
+    if said.change is Change.CANCELLED and said.version > record.cancelled_version:
+        update["cancelled_version"] = said.version
     if brings_address:
         update |= {"work_email": said.work_email, "work_email_version": said.version}
     if not update:
@@ -118,8 +121,9 @@ def arranged(
     """
     Bring the rows of a hire to what the policy decided.
 
-    `digest` keys a mailbox, `holders` tells who holds the guards of the wanted ones. Problems leave the rows as
-    they are. Raises NotNow where the hire was planned by a newer policy than this one.
+    `digest` keys a mailbox, `holders` tells who holds the guards of the wanted ones. Problems park what would still be
+    sent, for what is known of the hire is not what the source says now. Raises NotNow where the hire was planned by a
+    newer policy than this one.
     """
     stamp = policy.stamp
     planned_with = file.record.policy_version if file.record else ""
@@ -127,22 +131,27 @@ def arranged(
         raise NotNow(f"{record.key} was planned by a newer policy ({planned_with})")
     seen = file.record.revision if file.record else None
     hire = record.effective
-    cancelled = hire.change is Change.CANCELLED
-    if not cancelled and not record.hired and not file.rows:
+    cancelled = not record.is_hired and record.cancelled_version > 0
+    if not record.is_hired and not cancelled and not file.rows:
         return HirePlan(_written(record, seen, Result.UNANNOUNCED, str(stamp), now), seen)
     problems = tuple(item for item in decision if isinstance(item, Problem)) if not cancelled else ()
     if problems:
         result = Result.AWAITING_ADDRESS if hire.work_email is None else Result.INVALID
-        return HirePlan(_written(record, seen, result, str(stamp), now), seen, problems=problems)
+        steps = tuple(
+            unplannable(row, reason="; ".join(map(str, problems)), now=now)
+            for row in _latest(file.rows)
+            if row.state is State.PENDING and row.intent is Intent.INVITE
+        )
+        return HirePlan(_written(record, seen, result, str(stamp), now), seen, steps=steps, problems=problems)
     wants = {} if cancelled else {item.connection: item for item in decision if isinstance(item, Want)}
-    # Settled rows are forgotten after a long time, but their hire is not: the provider may know the person.
-    had_rows = file.record is not None and file.record.result is Result.ROWS
-    builder = _Builder(record, str(stamp), policy, holders, digest, now, had_rows)
+    builder = _Builder(record, str(stamp), policy, holders, digest, now)
     for latest in _latest(file.rows):
-        builder.follow(latest, wants.pop(latest.connection, None))
+        builder.follow(latest, wants.pop(latest.connection, None), _formers(file.rows, latest))
     for want in wants.values():
         builder.open(want, generation=1)
     led_to = Result.ROWS if file.rows or builder.opens else Result.NO_RULE
+    if file.rows or builder.opens:
+        record = record.model_copy(update={"had_rows": True})
     result = Result.CANCELLED if cancelled else led_to
     return HirePlan(
         _written(record, seen, result, str(stamp), now),
@@ -169,7 +178,7 @@ def live_plan(
         guard = GuardKey(row.connection, digest(mailbox_of(row.address)))
         holder = holders.get(guard)
         held_by = holder if holder not in (None, row.holder) else None
-        steps.append(promoted(row, now=now, guard=guard.digest, held_by=held_by))
+        steps.append(promoted(row, now=now, guard=guard.digest, held_by=held_by, formers=_formers(file.rows, row)))
     record = file.record.model_copy(update={"revision": file.record.revision + 1, "updated_at": now})
     return HirePlan(record, file.record.revision, steps=tuple(steps))
 
@@ -184,12 +193,11 @@ class _Builder:
     holders: Mapping[GuardKey, str]
     digest: Callable[[str], str]
     now: datetime
-    had_rows: bool
     opens: list[Invitation] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     waits: str | None = None
 
-    def follow(self, row: Invitation, want: Want | None) -> None:
+    def follow(self, row: Invitation, want: Want | None, formers: Sequence[Invitation]) -> None:
         """Bring the latest generation to what is wanted, or open the next one for a rehire."""
         version = self.record.hire.version
         if want is None:
@@ -200,7 +208,7 @@ class _Builder:
             if row.state in IN_FLIGHT:
                 self.waits = f"the rehire waits until {row.key} is settled"
                 return
-            self.open(want, generation=row.generation + 1)
+            self.open(want, generation=row.generation + 1, formers=(*formers, row))
             return
         guard, held_by = self._guard(want)
         self._step(
@@ -214,11 +222,12 @@ class _Builder:
                 live=self.policy.is_live(want.connection),
                 guard=guard,
                 held_by=held_by,
+                formers=formers,
             )
         )
 
-    def open(self, want: Want, *, generation: int) -> None:
-        """Make a new row; a further generation asks the provider before it posts."""
+    def open(self, want: Want, *, generation: int, formers: Sequence[Invitation] = ()) -> None:
+        """Make a new row; after a former one the provider is asked before anything is posted."""
         guard, held_by = self._guard(want)
         self.opens.append(
             opened(
@@ -232,15 +241,15 @@ class _Builder:
                 live=self.policy.is_live(want.connection),
                 guard=guard,
                 held_by=held_by,
-                looks_first=generation > 1 or self.had_rows,
+                looks_first=bool(formers) or self.record.had_rows,
+                formers=formers,
             )
         )
 
     def _is_rehire(self, row: Invitation) -> bool:
-        """A person who was taken back after the provider had them, and who now starts on a later day."""
-        start = self.record.hire.start_date
+        """A person who was taken back after the provider had them: their access may be gone by now."""
         went_out = row.state in IN_FLIGHT or row.state in (State.INVITED, State.ALREADY_MEMBER)
-        return went_out and not row.want and start is not None and row.start_date is not None and start > row.start_date
+        return went_out and not row.want
 
     def _guard(self, want: Want) -> tuple[str, str | None]:
         digest = self.digest(mailbox_of(want.address))
@@ -258,6 +267,11 @@ def _latest(rows: Sequence[Invitation]) -> list[Invitation]:
     for row in sorted(rows, key=lambda row: row.generation):
         latest[row.connection] = row
     return list(latest.values())
+
+
+def _formers(rows: Sequence[Invitation], row: Invitation) -> tuple[Invitation, ...]:
+    """The earlier generations of a row."""
+    return tuple(r for r in rows if r.connection == row.connection and r.generation < row.generation)
 
 
 def _written(record: HireRecord, seen: int | None, result: Result, stamp: str, now: datetime) -> HireRecord:

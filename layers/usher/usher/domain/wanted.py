@@ -1,5 +1,6 @@
 """The wanted half: what planning may do to a row, beside a sender and without one."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from usher.domain.hire import HireKey
 from usher.domain.invitation import (
     IN_FLIGHT,
     LIVE,
+    LONGEST_REASON,
     SETTLED,
     Guarded,
     Intent,
@@ -32,11 +34,14 @@ def opened(
     guard: str | None,
     held_by: str | None = None,
     looks_first: bool = False,
+    formers: Sequence[Invitation] = (),
 ) -> Invitation:
     """
     Make a new row: planned in plan mode, a duplicate where another row holds the mailbox, else pending.
 
-    `looks_first` (a rehire) makes the first claim read before it posts.
+    `looks_first` (a rehire) makes the first claim read before it posts. `formers` are the earlier generations: what one
+    of them posted to the same address must have settled before that read may decide, and a mailbox that both hold
+    stays the former's.
     """
     state, reason, due_at = State.PENDING, None, max(now, want.send_not_before)
     if not live:
@@ -61,6 +66,8 @@ def opened(
         state=state,
         due_at=due_at if state in LIVE else None,
         looks_first=looks_first,
+        posted_at=_posted_before(formers, want.address),
+        shares_guard=_is_held_before(formers, guard),
         reason=reason,
         created_at=now,
         updated_at=now,
@@ -78,6 +85,7 @@ def rewanted(
     live: bool,
     guard: str | None,
     held_by: str | None = None,
+    formers: Sequence[Invitation] = (),
 ) -> Step:
     """
     Bring a row to what is wanted now.
@@ -98,13 +106,17 @@ def rewanted(
         "explanation": want.explanation,
         "updated_at": now,
     }
-    if row.state in IN_FLIGHT or row.state in (State.INVITED, State.ALREADY_MEMBER):
+    with_provider = row.state in (State.INVITED, State.ALREADY_MEMBER) or (
+        row.state is State.PENDING and row.intent is not Intent.INVITE
+    )
+    if row.state in IN_FLIGHT or with_provider:
+        # The guard stays with the mailbox that was mailed.
         return Step(row, row.model_copy(update=wanted), Guarded.ANNOTATING)
     if row.state is State.REJECTED and hire_version <= row.hire_version and want.grant.digest == row.grant_digest:
         # Nothing about the person or the grant is new, so the provider's answer would not be either.
         return Step(row, row.model_copy(update={"policy_version": policy_version, "updated_at": now}), Guarded.PLANNING)
-    if row.state is State.PARKED:
-        # The guard stays as it is: the row may have mailed the mailbox that it holds.
+    if row.state is State.PARKED and not row.is_untried:
+        # Only an operator takes it up; the guard stays, for the row may have mailed the mailbox that it holds.
         return Step(row, row.model_copy(update=wanted), Guarded.PLANNING)
     if row.state is State.PLANNED or not live:
         if row.state in (State.PENDING, State.DUPLICATE):
@@ -113,7 +125,15 @@ def rewanted(
     elif held_by is not None:
         actual = _waiting(State.DUPLICATE, f"the mailbox is held by {held_by}")
     else:
-        actual = {"state": State.PENDING, "guard": guard, "due_at": _due(row, want.send_not_before, now)}
+        actual = {
+            "state": State.PENDING,
+            "guard": guard,
+            "shares_guard": _is_held_before(formers, guard),
+            "due_at": _due(row, want.send_not_before, now),
+        }
+        if row.posted_at is None:
+            # The address may be one that a former generation was invited at.
+            actual["posted_at"] = _posted_before(formers, want.address)
         if row.state is not State.PENDING:
             actual |= {"reason": None, "attempts": 0, "defers": 0, "batch_limit": None}
         if row.state in (State.REJECTED, State.CANCELLED):
@@ -134,7 +154,18 @@ def unwanted(row: Invitation, *, hire_version: int, policy_version: str, now: da
     return Step(row, row.model_copy(update=wanted | without_want(row)), Guarded.PLANNING)
 
 
-def promoted(row: Invitation, *, now: datetime, guard: str, held_by: str | None = None) -> Step:
+def unplannable(row: Invitation, *, reason: str, now: datetime) -> Step:
+    """Park a pending row whose hire cannot be planned as the source tells it now; the next plan takes it up again."""
+    if row.state is not State.PENDING:
+        raise NotNow(f"{row.key} is {row.state}")
+    told = f"what is now known of the hire cannot be used: {reason}"
+    parked = {"state": State.PARKED, "due_at": None, "reason": told[:LONGEST_REASON], "updated_at": now}
+    return Step(row, row.model_copy(update=parked), Guarded.PLANNING)
+
+
+def promoted(
+    row: Invitation, *, now: datetime, guard: str, held_by: str | None = None, formers: Sequence[Invitation] = ()
+) -> Step:
     """Let a planned row go live."""
     if row.state is not State.PLANNED or not row.want:
         raise NotNow(f"only a planned row can go live; {row.key} is {row.state}")
@@ -144,6 +175,7 @@ def promoted(row: Invitation, *, now: datetime, guard: str, held_by: str | None 
         actual = {
             "state": State.PENDING,
             "guard": guard,
+            "shares_guard": _is_held_before(formers, guard),
             "due_at": max(now, row.send_not_before),
             "reason": None,
         }
@@ -161,6 +193,16 @@ def unparked(row: Invitation, *, now: datetime, timings: Timings) -> Step:
         due_at = max(now, row.posted_at + timedelta(seconds=timings.settle))
         actual |= {"state": State.AMBIGUOUS, "ambiguous_since": now, "due_at": due_at}
     return Step(row, row.model_copy(update=actual | {"updated_at": now}), Guarded.PLANNING)
+
+
+def _is_held_before(formers: Sequence[Invitation], guard: str | None) -> bool:
+    return guard is not None and any(former.guard == guard for former in formers)
+
+
+def _posted_before(formers: Sequence[Invitation], address: str) -> datetime | None:
+    """When a former generation last posted to this address; None if none did."""
+    times = [row.posted_at for row in formers if row.posted_at is not None and row.sent_address == address]
+    return max(times, default=None)
 
 
 def _waiting(state: State, reason: str) -> dict[str, Any]:

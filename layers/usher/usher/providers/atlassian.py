@@ -30,12 +30,12 @@ from usher.domain.outcomes import (
     RefusedPerson,
 )
 from usher.domain.policy import Connection, Grant, Timings
+from usher.http import Answer, Deadline, is_token
 from usher.ports import Ask, Call
 from usher.providers.atlassian_api import Organization
 from usher.providers.atlassian_directory import INVITE_ONLY, look_up
 from usher.providers.atlassian_results import GROUP, parts_of, read_results
 from usher.providers.atlassian_table import On, refusal
-from usher.providers.http import Answer, Deadline, is_token
 
 ROLES = (
     "atlassian/user",
@@ -60,7 +60,7 @@ _NO_SECRET = RefusedConnection(
 
 @dataclass(frozen=True, slots=True)
 class Atlassian:
-    """The adapter. `client` must neither retry nor follow redirects (`usher.providers.http.make_client`)."""
+    """The adapter. `client` must neither retry nor follow redirects (`usher.http.make_client`)."""
 
     client: httpx.Client
 

@@ -7,8 +7,8 @@ import httpx
 
 from usher.domain.outcomes import Ambiguous, NotSent, Part
 from usher.domain.policy import Access, Grant
+from usher.http import Answer, Deadline, bearer, send, url_of
 from usher.ports import Call
-from usher.providers.http import Answer, Deadline, send, url_of
 
 EVERY_DIRECTORY = "-"
 """In a path: all directories that the key may manage."""
@@ -69,4 +69,5 @@ class Organization:
     ) -> Sending:
         connection = self.call.connection
         url = url_of(connection.base_url, version, "orgs", connection.organization, *path, query=query)
-        return send(self.client, method, url, token=self.call.secret, deadline=self.deadline, body=body)
+        authorization = bearer(self.call.secret)
+        return send(self.client, method, url, authorization=authorization, deadline=self.deadline, body=body)

@@ -26,6 +26,7 @@ from usher.domain.outcomes import (
     Standing,
 )
 from usher.domain.policy import Grant
+from usher.http import Answer, date_time
 from usher.ports import Ask
 from usher.providers.atlassian_api import PAGE, Organization, Sending
 from usher.providers.atlassian_results import (
@@ -40,7 +41,6 @@ from usher.providers.atlassian_results import (
     text_of,
 )
 from usher.providers.atlassian_table import On, refusal
-from usher.providers.http import Answer, date_time
 
 MOST_PAGES = 20
 

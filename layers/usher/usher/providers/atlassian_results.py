@@ -17,9 +17,9 @@ from usher.domain.errors import BadAddress
 from usher.domain.invitation import InvitationKey
 from usher.domain.outcomes import Accepted, Ambiguous, Outcome, Part, PartlyAccepted
 from usher.domain.policy import Grant
+from usher.http import Answer
 from usher.ports import Ask
 from usher.providers.atlassian_table import refusal_of_every_part, without_addresses
-from usher.providers.http import Answer
 
 ROLE = "role"
 GROUP = "group"

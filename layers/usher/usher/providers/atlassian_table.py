@@ -22,7 +22,7 @@ from usher.domain.outcomes import (
     RefusedGrant,
     RefusedPerson,
 )
-from usher.providers.http import Answer, reset_time, retry_after
+from usher.http import Answer, reset_time, retry_after
 
 
 class Means(StrEnum):

@@ -31,8 +31,8 @@ from usher.domain.outcomes import (
     Standing,
 )
 from usher.domain.policy import Connection, Grant, Timings
+from usher.http import Answer, Deadline, bearer, date_time, is_token, send, url_of
 from usher.ports import Ask, Call
-from usher.providers.http import Answer, Deadline, date_time, is_token, send, url_of
 from usher.providers.sentry_members import (
     MEMBER_ID,
     TEAM,
@@ -274,7 +274,7 @@ class Sentry:
         organization = ("api", "0", "organizations", call.connection.organization)
         # Every path of this API ends with a slash; without it Sentry redirects.
         url = url_of(call.connection.base_url, *organization, *path, slash=True, query=query)
-        return send(self._client, method, url, token=call.secret, deadline=deadline, body=body)
+        return send(self._client, method, url, authorization=bearer(call.secret), deadline=deadline, body=body)
 
 
 def _invitation(ask: Ask) -> dict[str, Any]:

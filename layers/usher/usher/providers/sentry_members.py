@@ -12,11 +12,13 @@ from usher.providers.sentry_settings import DEFAULT_ROLE, ROLES, SLUG, TEAM_ROLE
 
 TEAM = "team"
 MOST_SHOWN = 10
+LONGEST_LINK = 4096
 
 MEMBER_ID = re.compile(r"[0-9]{1,20}")
 
 _CURSOR = re.compile(r"[0-9:]{1,64}")
-_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+# Linear: a name is tried from its first letter alone, and never given back letter by letter.
+_ATTRIBUTE = re.compile(r'(?<!\w)(\w++)="([^"]*+)"')
 _AWAITING_APPROVAL = ("requested_to_be_invited", "requested_to_join")
 
 
@@ -53,13 +55,19 @@ def rows_in(body: object) -> list[Row]:
 
 
 def next_cursor(link: str | None) -> str | None:
-    """Read the cursor of the next page from a Link header; None on the last page. The header's URL is never used."""
+    """
+    Read the cursor of the next page from a Link header; None on the last page. The header's URL is never used.
+
+    Raises Unreadable where there is a next page and no cursor, or more header than any list needs.
+    """
+    if len(link or "") > LONGEST_LINK:
+        raise _no_way_on()
     for relation in (link or "").split(", <"):
         attributes: dict[str, str] = dict(_ATTRIBUTE.findall(relation))
         if attributes.get("rel") == "next" and attributes.get("results") == "true":
             cursor = attributes.get("cursor", "")
             if not _CURSOR.fullmatch(cursor):
-                raise Unreadable(ReadFailed("Sentry's member list does not say where it goes on"))
+                raise _no_way_on()
             return cursor
     return None
 
@@ -115,6 +123,10 @@ def compared(grant: Grant, row: Row, teams: dict[str, str | None]) -> tuple[tupl
     if row.restricted:
         drift.append("restricted: the organization is over its member limit")
     return tuple(missing), tuple(drift)
+
+
+def _no_way_on() -> Unreadable:
+    return Unreadable(ReadFailed("Sentry's member list does not say where it goes on"))
 
 
 def _row(entry: Any) -> Row | None:

@@ -10,10 +10,13 @@ DEFAULT_ROLE = "member"
 ROLES = ("billing", "member", "manager", "owner", "admin")
 PRIVILEGED_ROLES = frozenset({"billing", "manager", "owner", "admin"})
 TEAM_ROLES = ("contributor", "admin")
+PRIVILEGED_TEAM_ROLES = frozenset({"admin"})
 OPTIONS = ("reinvite",)
 
 ADMIN_IN_EVERY_TEAM = frozenset({"admin", "manager", "owner"})
 """Roles that are admin in each of their teams by themselves; Sentry then stores no team role."""
+
+_OWN_HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.)*sentry\.io")
 
 SLUG = re.compile(r"(?![0-9]+$)[a-z0-9_][a-z0-9_-]{0,99}")
 """A team's slug; one of digits alone would be an id, which an invitation does not take."""
@@ -30,6 +33,11 @@ def connection_errors(connection: Connection) -> list[str]:
             f"roles: {role!r} is privileged and needs allow_privileged = true"
             for role in connection.roles
             if role in PRIVILEGED_ROLES
+        ]
+        errors += [
+            f"team_roles: {role!r} is privileged and needs allow_privileged = true"
+            for role in connection.team_roles
+            if role in PRIVILEGED_TEAM_ROLES
         ]
     errors += [
         f"{field}: Sentry has none" for field in ("resources", "groups", "plain_groups") if getattr(connection, field)
@@ -61,6 +69,11 @@ def grant_errors(grant: Grant, connection: Connection) -> list[str]:
         for team in grant.teams
         if team.role is not None and team.role not in TEAM_ROLES
     ]
+    if not connection.allow_privileged:
+        errors += [
+            f"teams: the team role {role!r} is privileged, and the connection does not say allow_privileged = true"
+            for role in sorted({team.role for team in grant.teams if team.role in PRIVILEGED_TEAM_ROLES})
+        ]
     errors += [f"options: Sentry has no option {name!r}" for name in sorted(grant.options) if name not in OPTIONS]
     return errors
 
@@ -72,5 +85,4 @@ def needs_team_role(asked: str | None, role: str) -> bool:
 
 def is_vendor_host(host: str) -> bool:
     """Say whether a host is Sentry's own: sentry.io and its regions."""
-    host = host.lower()
-    return host == "sentry.io" or host.endswith(".sentry.io")
+    return _OWN_HOST.fullmatch(host.lower()) is not None

@@ -20,7 +20,7 @@ from usher.domain.outcomes import (
     RefusedGrant,
     RefusedPerson,
 )
-from usher.providers.http import Answer, reset_time, retry_after
+from usher.http import Answer, reset_time, retry_after
 
 ANYTHING = "…"
 """Stands for any text in an entry's wording."""

@@ -5,6 +5,7 @@ Both families of its webhooks are read: one employee per event, and the older li
 names are labels that each customer chooses. Either way the details are asked for. docs/sources/bamboohr.md.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -18,16 +19,21 @@ from usher.domain.event import problems_in
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.json_text import parse
 from usher.domain.notice import Notice, notice_id_of, unusable
+from usher.http import Deadline, basic, url_of
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.hr_api import get
 from usher.sources.signatures import Hmac
-from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, event_name
+from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, at_most, event_name
 
 LONGEST_CALL = 5.0
 """Seconds for asking about one employee; ten notices of one batch must fit into an invocation."""
 
+MOST_EMPLOYEES = 1000
+
 _CHANGES = {"created": Change.HIRED, "updated": Change.CHANGED, "deleted": Change.CANCELLED}
 _FIELDS = "firstName,lastName,workEmail,hireDate,jobTitle,department,location,employmentHistoryStatus,status"
+
+_OWN_HOST = re.compile(r"[a-z0-9-]{1,63}\.bamboohr\.com")
 
 # Ids are numbers; zero would be the owner of the API key.
 _EmployeeId = Annotated[TheirId, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
@@ -47,7 +53,7 @@ class _ListedEmployee(Theirs):
 
 
 class _List(Theirs):
-    employees: tuple[_ListedEmployee, ...] = Field(max_length=1000)
+    employees: Annotated[tuple[_ListedEmployee, ...], at_most(MOST_EMPLOYEES)]
 
 
 class _Details(Theirs):
@@ -114,19 +120,19 @@ def _listed(body: object) -> list[tuple[str, str | None]]:
 class BambooHrEmployees:
     """Asks BambooHR for one employee, with everything that only takes effect later."""
 
-    def __init__(self, http: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._http = http
+    def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
         self._monotonic = monotonic
 
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the employee as they stand now; raises DetailsUnavailable or BadEvent."""
+        path = ("api", "v1", "employees", notice.subject or "")
         body = get(
-            self._http,
-            f"{(settings.base_url or '').rstrip('/')}/api/v1/employees/{notice.subject}",
-            params={"fields": _FIELDS, "onlyCurrent": "false"},
-            auth=httpx.BasicAuth(secret, "x"),
-            seconds=LONGEST_CALL,
-            monotonic=self._monotonic,
+            self._client,
+            url_of(settings.base_url or "", *path, query={"fields": _FIELDS, "onlyCurrent": "false"}),
+            authorization=basic(secret, "x"),
+            deadline=Deadline(LONGEST_CALL, self._monotonic),
+            now=now,
         )
         try:
             employee = _Details.model_validate(body)
@@ -154,3 +160,7 @@ class BambooHrEmployees:
         """Ask for the company's own address at BambooHR."""
         errors = [] if settings.base_url else ["base_url: is missing; write https://<company>.bamboohr.com"]
         return [*errors, *(f"options.{name}: is not an option of bamboohr" for name in settings.options)]
+
+    def is_vendor_host(self, host: str) -> bool:
+        """Say whether a host is a company's own at BambooHR."""
+        return _OWN_HOST.fullmatch(host) is not None

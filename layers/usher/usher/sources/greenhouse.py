@@ -17,7 +17,12 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice, notice_id_of, unusable
 from usher.ports import WebhookRequest
 from usher.sources.signatures import Hmac
-from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, event_name
+from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, at_most, event_name
+
+# An application is for one job as a rule; a job's lists are those of a large company.
+MOST_JOBS = 20
+MOST_DEPARTMENTS = 50
+MOST_OFFICES = 100
 
 _CHANGES = {"hire_candidate": Change.HIRED, "unhire_candidate": Change.CANCELLED}
 
@@ -45,8 +50,8 @@ class _Named(Theirs):
 
 
 class _Job(_Named):
-    departments: Annotated[tuple[_Named, ...], BeforeValidator(_no_nulls)] = ()
-    offices: Annotated[tuple[_Named, ...], BeforeValidator(_no_nulls)] = ()
+    departments: Annotated[tuple[_Named, ...], at_most(MOST_DEPARTMENTS), BeforeValidator(_no_nulls)] = ()
+    offices: Annotated[tuple[_Named, ...], at_most(MOST_OFFICES), BeforeValidator(_no_nulls)] = ()
     employment_type: Annotated[TheirText, BeforeValidator(_employment_type)] = Field(None, alias="custom_fields")
 
 
@@ -63,7 +68,7 @@ class _Offer(Theirs):
 class _Application(Theirs):
     id: TheirId
     candidate: _Candidate | None = None
-    jobs: Annotated[tuple[_Job, ...], BeforeValidator(_no_nulls)] = ()
+    jobs: Annotated[tuple[_Job, ...], at_most(MOST_JOBS), BeforeValidator(_no_nulls)] = ()
     offer: _Offer | None = None
 
 

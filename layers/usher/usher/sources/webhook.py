@@ -70,6 +70,17 @@ TheirId = Annotated[str, BeforeValidator(_id_as_text)]
 """An id is always text: numbers may be larger than a float holds, and texts may begin with zeros."""
 
 
+def at_most(most: int) -> BeforeValidator:
+    """Refuse a longer list before any of its entries is looked at: half a million bad ones would cost seconds."""
+
+    def bounded(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > most:
+            raise ValueError(f"has more than {most} entries")
+        return value
+
+    return BeforeValidator(bounded)
+
+
 def event_name(value: object) -> str:
     """Give a vendor's name of an event as far as it can be shown."""
     if isinstance(value, str) and 0 < len(value) <= LONGEST_EVENT_NAME and value.isascii() and value.isprintable():

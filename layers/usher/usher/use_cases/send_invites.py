@@ -64,6 +64,7 @@ class _Ending:
 
     row: Invitation
     ending: Outcome | Finding
+    secret: str = field(repr=False)
     posted_at: datetime | None = None
     batch: int = 1
 
@@ -174,12 +175,12 @@ class SendInvites:
                     steps.append(deferred(row, until=now + PAUSE_UNPLANNED, reason=reason, now=now))
             elif row.state is State.SENDING:
                 steps.append(lease_ran_out(row, now=now, timings=connection.timings))
+            elif row.state is State.PENDING and not row.want:
+                steps.append(taken_back(row, now=now))
             elif (parked := parked_at_limit(row, now=now, limits=self.limits)) is not None:
                 steps.append(parked)
             elif row.state is State.AMBIGUOUS:
                 self._sort_ambiguous(row, connection, now, ready, steps, run)
-            elif not row.want:
-                steps.append(taken_back(row, now=now))
             elif self._planned_by_newer_policy(row):
                 reason = "planned by a newer policy than this code has"
                 steps.append(deferred(row, until=now + PAUSE_FOR_NEWER_POLICY, reason=reason, now=now))
@@ -221,15 +222,14 @@ class SendInvites:
         """A row of another policy, or whose mailbox is not the guarded one, is planned again before it is claimed."""
         if row.policy_version != str(self.policy.stamp):
             return True
-        return row.guard != self.planning.digest(mailbox_of(row.address))
+        return row.guard != self.planning.digest(mailbox_of(row.mailbox_address))
 
     def _plan_again(self, stale: dict[InvitationKey, Invitation], run: _Run) -> None:
         for hire in sorted({key.hire for key in stale}):
             try:
                 self.planning.hire(hire)
-            except NotNow as error:
+            except NotNow:
                 run.sent.counts["not_planned"] += 1
-                run.sent.faults.append(error)
         run.sent.counts["planned_again"] += len(stale)
         now = self.clock.now()
         still = [
@@ -357,11 +357,12 @@ class SendInvites:
             run.sent.faults.append(error)
             reason = f"the adapter failed with {type(error).__name__}"
             now = self.clock.now()
-            return [_Ending(row, ReadFailed(reason) if reads else Ambiguous(reason), now) for row in job.rows]
+            unknown = ReadFailed(reason) if reads else Ambiguous(reason)
+            return [_Ending(row, unknown, job.secret, now) for row in job.rows]
 
     def _look_up(self, job: _Job, call: Call) -> list[_Ending]:
         findings = self.provider.look_up(call, [_ask(row) for row in job.rows])
-        return [_Ending(row, findings[row.key]) for row in job.rows]
+        return [_Ending(row, findings[row.key], job.secret) for row in job.rows]
 
     def _attempt(self, job: _Job, call: Call) -> list[_Ending]:
         rows, endings = job.rows, []
@@ -370,7 +371,7 @@ class SendInvites:
         ):
             findings = self.provider.look_up(call, [_ask(row) for row in unsure])
             decided = {row.key: _as_outcome(findings[row.key], row) for row in unsure}
-            endings = [_Ending(row, ending) for row in unsure if (ending := decided[row.key]) is not None]
+            endings = [_Ending(row, ending, job.secret) for row in unsure if (ending := decided[row.key]) is not None]
             rows = tuple(row for row in rows if decided.get(row.key) is None)
         if not rows:
             return endings
@@ -383,7 +384,7 @@ class SendInvites:
                 outcomes = {rows[0].key: self.provider.repair(call, asks[0])}
             case Intent.RESEND:
                 outcomes = {rows[0].key: self.provider.resend(call, asks[0])}
-        return endings + [_Ending(row, outcomes[row.key], posted_at, len(rows)) for row in rows]
+        return endings + [_Ending(row, outcomes[row.key], job.secret, posted_at, len(rows)) for row in rows]
 
     # --- after a call ---
 
@@ -393,10 +394,16 @@ class SendInvites:
         steps: list[Step] = []
         for ended in endings:
             connection = self.policy.connections[ended.row.connection]
-            ending, at_once = self._with_fresh_secret(ended.ending, connection, run)
+            ending, at_once = self._with_fresh_secret(ended, connection, run)
             held_until = self.clock.now() if at_once else self._placed(ended.row, ending, placed, run)
-            steps.append(self._step(ended, ending, connection, held_until))
             run.sent.counts[type(ending).__name__] += 1
+            try:
+                steps.append(self._step(ended, ending, connection, held_until))
+            except NotNow as error:
+                # A read that came too early for the present timings, or a clock that stepped back: nothing is decided.
+                run.sent.faults.append(error)
+                until = self.clock.now() + self.limits.backoff(ended.row.defers)
+                steps.append(deferred(ended.row, until=until, reason="read too early", now=self.clock.now()))
         self._apply(steps, run)
         self._release(endings, placed, run)
 
@@ -426,16 +433,16 @@ class SendInvites:
             held_until=held_until,
         )
 
-    def _with_fresh_secret(
-        self, ending: Outcome | Finding, connection: Connection, run: _Run
-    ) -> tuple[Outcome | Finding, bool]:
+    def _with_fresh_secret(self, ended: _Ending, connection: Connection, run: _Run) -> tuple[Outcome | Finding, bool]:
         """A 401 may only mean that the secret was replaced meanwhile: then the row is claimed again at once."""
+        ending = ended.ending
         refused = ending.refused if isinstance(ending, ReadFailed) else ending
         if not isinstance(refused, RefusedConnection) or not refused.unauthorized:
             return ending, False
         name = f"{connection.provider}/{connection.name}"
         try:
-            replaced = self.secrets.refresh(name, self.secrets.get(name))
+            # Another request of this run may have read the new one already.
+            replaced = self.secrets.get(name) != ended.secret or self.secrets.refresh(name, ended.secret)
         except SecretUnavailable:
             replaced = False
         if not replaced:
@@ -509,7 +516,8 @@ def _ask(row: Invitation) -> Ask:
     return Ask(
         key=row.key,
         address=row.sent_address or row.address,
-        grant=row.sent_grant or row.grant,
+        # A repair gives what is open of what is wanted now: what review has removed meanwhile is not given.
+        grant=row.grant if row.intent is Intent.REPAIR else row.sent_grant or row.grant,
         ref=row.provider_ref,
         open_parts=row.open_parts,
     )
@@ -533,10 +541,11 @@ def _as_outcome(found: Finding, row: Invitation) -> Outcome | None:
             return RefusedPerson(blocked)
         case Present(ref, Standing.EXPIRED, _, drift):
             return AlreadyInvited(ref, expired=True, drift=drift)
-        case Present(_, _, open_parts) if open_parts and row.posted_at is None:
+        case Present(_, _, open_parts) if open_parts and not row.reads_first:
             return None
         case Present(ref, _, open_parts) if open_parts:
-            return PartlyAccepted(ref, mailed=None, open=open_parts, reason="parts of the access are missing")
+            mailed = False if row.posted_at is None else None
+            return PartlyAccepted(ref, mailed=mailed, open=open_parts, reason="parts of the access are missing")
         case Present(ref, Standing.MEMBER, _, drift):
             return AlreadyMember(ref, drift)
         case Present(ref, _, _, drift):

@@ -32,13 +32,13 @@ class Sweep:
     clock: Clock
     most_rows: int = 1000
     most_notices: int = 200
-    most_duplicates: int = 100
+    most_listed: int = 1000
 
     def __call__(self) -> Swept:
         """Send the wake-ups; raises StoreUnavailable or QueueUnavailable, and the next tick comes anyway."""
         rows = self._wake_rows()
         notices = self.store.due_notices(self.clock.now(), self.most_notices)
-        hires = self._hires_waiting_for_a_mailbox()
+        hires = self._hires_to_plan_again()
         if notices or hires:
             self.queues.wake_planning(notices=notices, hires=hires)
         return Swept(rows, len(notices), len(hires))
@@ -47,8 +47,8 @@ class Sweep:
         now = self.clock.now()
         connections = self.policy.connections
         due = {name: self.store.due(name, now, self.most_rows) for name in sorted(connections)}
-        crowded = sum(bool(keys) for keys in due.values()) > 1
-        share = self.most_rows // 5 if crowded else self.most_rows
+        busy = sum(bool(keys) for keys in due.values())
+        share = self.most_rows // max(5, busy) if busy > 1 else self.most_rows
         woken = 0
         for name, keys in due.items():
             taken = keys[: min(share, self.most_rows - woken)]
@@ -57,9 +57,15 @@ class Sweep:
             woken += len(taken)
         return woken
 
-    def _hires_waiting_for_a_mailbox(self) -> list[HireKey]:
-        """Once an hour: who gives a mailbox back wakes those who wait, so this only heals what was lost."""
+    def _hires_to_plan_again(self) -> list[HireKey]:
+        """
+        Once an hour, find what nobody else would: who waits for a mailbox, and rows of a connection that is no more.
+
+        Who gives a mailbox back wakes those who wait for it, so the first only heals what a crash left.
+        """
         if self.clock.now().minute != 0:
             return []
-        keys = self.store.rows_in_state(State.DUPLICATE, self.most_duplicates)
+        keys = self.store.rows_in_state(State.DUPLICATE, self.most_listed)
+        live = self.store.rows_in_state(State.PENDING, self.most_listed)
+        keys += [key for key in live if key.connection not in self.policy.connections]
         return sorted({key.hire for key in keys})

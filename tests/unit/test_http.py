@@ -1,22 +1,24 @@
-"""What both adapters rely on: one request, one deadline, typed endings, and no trust in what comes back."""
+"""What every adapter relies on: one request, one deadline, typed endings, and no trust in what comes back."""
 
 import logging
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
+from tests.fakes.listener import drip, listening, ticking
 from usher.domain.outcomes import Ambiguous, NotSent
-from usher.providers.http import (
+from usher.http import (
     LARGEST_BODY,
     Answer,
     Deadline,
+    basic,
+    bearer,
     date_time,
     is_token,
     make_client,
@@ -34,7 +36,7 @@ URL = "https://provider.test/api/people/"
 
 def ask(handler: Callable[[httpx.Request], httpx.Response], *, body: object = None) -> Answer | NotSent | Ambiguous:
     with httpx.Client(transport=httpx.MockTransport(handler)) as client:
-        return send(client, "POST", URL, token="t0ken", deadline=Deadline(13), body=body)
+        return send(client, "POST", URL, authorization=bearer("t0ken"), deadline=Deadline(13), body=body)
 
 
 def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
@@ -42,32 +44,6 @@ def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
         raise error
 
     return handler
-
-
-@contextmanager
-def listening(talk: Callable[[socket.socket], None], connections: int = 1) -> Iterator[str]:
-    """A server on loopback that lets `talk` answer so many connections."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        for _ in range(connections):
-            connection, _ = server.accept()
-            with connection, suppress(OSError):  # The client has hung up, as it should.
-                talk(connection)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-    finally:
-        thread.join()
-        server.close()
-
-
-def ticking() -> Callable[[], float]:
-    """A clock on which every look costs a second."""
-    ticks = count()
-    return lambda: float(next(ticks))
 
 
 def test_an_answer_carries_status_headers_and_parsed_body() -> None:
@@ -124,7 +100,7 @@ def test_without_time_nothing_is_sent() -> None:
     A deadline that is over before the request costs no request.
     """
     with httpx.Client(transport=httpx.MockTransport(raising(AssertionError("sent")))) as client:
-        ending = send(client, "GET", URL, token="t", deadline=Deadline(0))
+        ending = send(client, "GET", URL, authorization=bearer("t"), deadline=Deadline(0))
 
     assert isinstance(ending, NotSent)
 
@@ -139,7 +115,7 @@ def test_a_body_that_drips_ends_at_the_deadline() -> None:
             yield b" "
 
     with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=drip()))) as client:
-        ending = send(client, "GET", URL, token="t", deadline=Deadline(13, ticking()))
+        ending = send(client, "GET", URL, authorization=bearer("t"), deadline=Deadline(13, ticking()))
 
     assert ending == Ambiguous("the answer took too long")
 
@@ -149,16 +125,85 @@ def test_headers_that_drip_end_at_the_deadline_too() -> None:
     Every read below the client ends with the call, even within one header line.
     """
 
-    def drip(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
-        while True:
-            connection.sendall(b"x")
-
     with listening(drip) as url, make_client(1) as client:
-        ending = send(client, "GET", url, token="t", deadline=Deadline(13, ticking()))
+        ending = send(client, "GET", url, authorization=bearer("t"), deadline=Deadline(13, ticking()))
 
     assert ending == Ambiguous("no answer in time")
+
+
+class Network(httpcore.NetworkBackend):
+    """A network in which one address answers and the others swallow everything, on a clock of its own."""
+
+    def __init__(self, answers_at: str | None = None) -> None:
+        self.now = 0.0
+        self.answers_at = answers_at
+        self.tried: list[str] = []
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        self.tried.append(host)
+        if host == self.answers_at:
+            return httpcore.MockStream([b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"])
+        self.now += timeout or 60
+        raise httpcore.ConnectTimeout
+
+
+@pytest.fixture
+def four_addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every name has four addresses."""
+    addresses = [f"192.0.2.{number}" for number in range(1, 5)]
+
+    def found(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    return addresses
+
+
+def test_addresses_that_swallow_everything_end_at_the_deadline(four_addresses: list[str]) -> None:
+    """
+    However many a host has: each gets its share of the time that is left.
+    """
+    network = Network()
+    with make_client(1, network) as client:
+        ending = send(client, "GET", URL, authorization=bearer("t"), deadline=Deadline(13, lambda: network.now))
+
+    assert isinstance(ending, NotSent)
+    assert network.tried == four_addresses
+    assert network.now == pytest.approx(13)
+
+
+def test_an_address_that_answers_is_reached_behind_those_that_do_not(four_addresses: list[str]) -> None:
+    """
+    A host that is half down is up.
+    """
+    network = Network(answers_at=four_addresses[-1])
+    url = URL.replace("https:", "http:")
+    with make_client(1, network) as client:
+        answer = send(client, "GET", url, authorization=bearer("t"), deadline=Deadline(13, lambda: network.now))
+
+    assert isinstance(answer, Answer)
+    assert answer.json == {}
+
+
+def test_a_name_that_nobody_knows_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Nor is one that cannot be a name.
+    """
+    for error in (socket.gaierror("ann.example"), UnicodeError("label too long")):
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, error=error, **__: raising(error)(httpx.Request("GET", URL))
+        )
+        with make_client(1) as client:
+            ending = send(client, "GET", URL, authorization=bearer("t"), deadline=Deadline(13))
+
+        assert ending == NotSent("no connection (name, network or certificate)")
 
 
 def test_a_reset_before_the_answer_is_ambiguous() -> None:
@@ -170,7 +215,7 @@ def test_a_reset_before_the_answer_is_ambiguous() -> None:
         connection.recv(65536)
 
     with listening(hang_up) as url, make_client(1) as client:
-        ending = send(client, "GET", url, token="t", deadline=Deadline(13))
+        ending = send(client, "GET", url, authorization=bearer("t"), deadline=Deadline(13))
 
     assert ending == Ambiguous("the connection broke (RemoteProtocolError)")
 
@@ -185,7 +230,7 @@ def test_a_body_that_is_cut_is_ambiguous() -> None:
         connection.sendall(b'HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{"id": "7"')
 
     with listening(cut) as url, make_client(1) as client:
-        ending = send(client, "GET", url, token="t", deadline=Deadline(13))
+        ending = send(client, "GET", url, authorization=bearer("t"), deadline=Deadline(13))
 
     assert isinstance(ending, Ambiguous)
 
@@ -197,7 +242,7 @@ def test_nobody_listening_is_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with make_client(1) as client:
-        ending = send(client, "GET", f"http://127.0.0.1:{port}/", token="t", deadline=Deadline(13))
+        ending = send(client, "GET", f"http://127.0.0.1:{port}/", authorization=bearer("t"), deadline=Deadline(13))
 
     assert isinstance(ending, NotSent)
 
@@ -213,7 +258,9 @@ def test_a_failed_handshake_is_not_sent() -> None:
         connection.sendall(b"this is no handshake\r\n\r\n")
 
     with listening(talk) as url, make_client(1) as client:
-        ending = send(client, "GET", url.replace("http:", "https:"), token="t0ken", deadline=Deadline(13))
+        ending = send(
+            client, "GET", url.replace("http:", "https:"), authorization=bearer("t0ken"), deadline=Deadline(13)
+        )
 
     assert isinstance(ending, NotSent)
     assert b"t0ken" not in got[0]
@@ -254,7 +301,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         connection.sendall(b"HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n")
 
     with listening(talk) as url, make_client(1) as client:
-        answer = send(client, "POST", url, token="t", deadline=Deadline(13), body={})
+        answer = send(client, "POST", url, authorization=bearer("t"), deadline=Deadline(13), body={})
 
     assert isinstance(answer, Answer)
     assert answer.status == 307
@@ -274,7 +321,7 @@ def test_the_client_keeps_no_cookies_and_asks_for_plain_text() -> None:
 
     with listening(talk) as url, make_client(1) as client:
         for _ in range(2):
-            send(client, "GET", url, token="t", deadline=Deadline(13))
+            send(client, "GET", url, authorization=bearer("t"), deadline=Deadline(13))
 
     assert b"accept-encoding: identity" in requests[0]
     assert b"cookie" not in requests[1]
@@ -291,7 +338,7 @@ def test_no_url_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
 
     caplog.set_level(logging.DEBUG)
     with listening(talk) as url, make_client(1) as client:
-        send(client, "GET", f"{url}?query=ann%40example.com", token="t0ken", deadline=Deadline(13))
+        send(client, "GET", f"{url}?query=ann%40example.com", authorization=bearer("t0ken"), deadline=Deadline(13))
 
     assert "ann" not in caplog.text
     assert "t0ken" not in caplog.text
@@ -416,3 +463,11 @@ def test_a_token_fits_into_a_header(secret: str, fits: bool) -> None:
     A secret with a line end must not write headers of its own.
     """
     assert is_token(secret) is fits
+
+
+def test_a_user_and_a_password_are_told_as_the_standard_says() -> None:
+    """
+    RFC 7617, in UTF-8: a key never breaks the header.
+    """
+    assert basic("test", "123\u00a3") == "Basic dGVzdDoxMjPCow=="
+    assert basic("line\r\nx: y", "x").isprintable()

@@ -1,16 +1,18 @@
 """
-What the providers' adapters share about HTTP: one request with one deadline, and an answer read with suspicion.
+What providers and sources share about HTTP: one request with one deadline, and an answer read with suspicion.
 
-Nothing here knows a provider. A call ends in an `Answer`, in `NotSent` (certainly not one byte of the request left) or
-in `Ambiguous` (nobody knows). Reasons are our own words: whatever a provider writes may hold addresses or secrets.
+Nothing here knows whom it asks. A call ends in an `Answer`, in `NotSent` (certainly not one byte of the request left)
+or in `Ambiguous` (nobody knows). Reasons are our own words: whatever a stranger writes may hold addresses or secrets.
 """
 
 import json
 import logging
 import math
 import re
+import socket
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,11 +30,11 @@ from usher.domain.outcomes import Ambiguous, NotSent
 
 LARGEST_BODY = 1024 * 1024
 LONGEST_CONNECT = 5.0
-"""Seconds for one address of a host; a host may have several, and none of them is worth the whole budget."""
+"""Seconds for one address of a host; of several, none gets more than its share of what is left."""
 
 KEPT_ALIVE = 60.0
 LONGEST_WAIT = timedelta(hours=24)
-"""A provider's word on when to come back is followed for a day at most."""
+"""A stranger's word on when to come back is followed for a day at most."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?")
@@ -54,7 +56,7 @@ class Deadline:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    What a provider answered.
+    What came back.
 
     `json` is None where the body is empty, no JSON, compressed although nobody asked for it, or longer than
     `LARGEST_BODY`.
@@ -70,17 +72,25 @@ class Answer:
 
 
 def send(
-    client: httpx.Client, method: str, url: str, *, token: str, deadline: Deadline, body: object = None
+    client: httpx.Client,
+    method: str,
+    url: str,
+    *,
+    authorization: str,
+    deadline: Deadline,
+    body: object = None,
+    read: Callable[[bytes], Any] | None = None,
 ) -> Answer | NotSent | Ambiguous:
     """
-    Make one request with a bearer token and an optional JSON body; never a second one, never a redirect.
+    Make one request with an optional JSON body; never a second one, never a redirect.
 
-    Never raises for what the network or the provider does. `token` must have passed `is_token`.
+    Never raises for what the network or the other side does. `authorization` is `bearer` or `basic`; `read` makes the
+    answer's `json` of its bytes, `strict_json` if nothing else is asked for, and must not raise either.
     """
     left = deadline.left
     if left <= 0:
         return NotSent("no time was left for the request")
-    headers = {"authorization": f"Bearer {token}"}
+    headers = {"authorization": authorization}
     content = None
     if body is not None:
         headers["content-type"] = "application/json"
@@ -92,11 +102,11 @@ def send(
             raw = _body(response, deadline)
             if raw is None:
                 return Ambiguous("the answer took too long")
-            return Answer(response.status_code, _plain(response.headers), strict_json(raw))
+            return Answer(response.status_code, _plain(response.headers), (read or strict_json)(raw))
     except httpx.PoolTimeout:
         return NotSent("no connection was free in time")
     except (httpx.ConnectError, httpx.ConnectTimeout):
-        return NotSent("no connection to the provider (name, network or certificate)")
+        return NotSent("no connection (name, network or certificate)")
     except httpx.TimeoutException:
         return Ambiguous("no answer in time")
     except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
@@ -105,9 +115,9 @@ def send(
         _deadline.reset(mark)
 
 
-def make_client(concurrency: int) -> httpx.Client:
+def make_client(concurrency: int, network: httpcore.NetworkBackend | None = None) -> httpx.Client:
     """
-    Make the client of one provider, for as many requests side by side.
+    Make a client for so many requests side by side, over the machine's network or the one that is given.
 
     It keeps no cookies, follows no redirect, retries nothing and reads no setting from the environment.
     """
@@ -115,7 +125,7 @@ def make_client(concurrency: int) -> httpx.Client:
         # Their lines show whole URLs, and ours may carry an address in the query.
         logging.getLogger(name).setLevel(logging.WARNING)
     client = httpx.Client(
-        transport=_Transport(concurrency),
+        transport=_Transport(concurrency, network or httpcore.SyncBackend()),
         headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "usher"},
         follow_redirects=False,
         trust_env=False,
@@ -128,6 +138,16 @@ def make_client(concurrency: int) -> httpx.Client:
 def is_token(secret: str) -> bool:
     """Say whether a secret can stand in a header: printable ASCII without white space."""
     return _TOKEN.fullmatch(secret) is not None
+
+
+def bearer(token: str) -> str:
+    """Give the authorization by a token, which must have passed `is_token`."""
+    return f"Bearer {token}"
+
+
+def basic(user: str, password: str) -> str:
+    """Give the authorization by name and password, whatever they hold."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def url_of(base: str, *segments: str, slash: bool = False, query: Mapping[str, str] | None = None) -> str:
@@ -240,7 +260,7 @@ def _ssl_context() -> ssl.SSLContext:
 class _Transport(httpx.HTTPTransport):
     """httpx's own transport, over sockets whose every read and write ends with the call's deadline."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, network: httpcore.NetworkBackend) -> None:
         super().__init__(verify=_ssl_context(), trust_env=False)
         self._pool = httpcore.ConnectionPool(
             ssl_context=_ssl_context(),
@@ -248,7 +268,7 @@ class _Transport(httpx.HTTPTransport):
             max_keepalive_connections=concurrency,
             keepalive_expiry=KEPT_ALIVE,
             retries=0,
-            network_backend=_Network(httpcore.SyncBackend()),
+            network_backend=_Network(network),
         )
 
 
@@ -256,7 +276,8 @@ class _Network(httpcore.NetworkBackend):
     """
     Connects, and hands out punctual streams.
 
-    The client's timeouts are for single reads: a provider that sends its header lines byte by byte outlasts them all.
+    The client's timeouts are for single steps: whoever sends header lines byte by byte outlasts them all, and so does a
+    host with many addresses that swallow everything. Only the name's own look-up is the system's to end.
     """
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
@@ -270,8 +291,15 @@ class _Network(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _within(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        failure: Exception = httpcore.ConnectError("the name has no address")
+        addresses = _addresses(host, port)
+        for number, address in enumerate(addresses):
+            share = _within(timeout, httpcore.ConnectTimeout, among=len(addresses) - number)
+            try:
+                return _Stream(self._inner.connect_tcp(address, port, share, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
 
 
 class _Stream(httpcore.NetworkStream):
@@ -299,11 +327,20 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def _within(timeout: float | None, over: type[httpcore.TimeoutException]) -> float | None:
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError("the name was not found") from error
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _within(timeout: float | None, over: type[httpcore.TimeoutException], among: int = 1) -> float | None:
+    """Give a step its time: what is left of the call, shared among the steps that are tried one after the other."""
     deadline = _deadline.get()
     if deadline is None:
         return timeout
     left = deadline.left
     if left <= 0:
         raise over
-    return left if timeout is None else min(timeout, left)
+    return left / among if timeout is None else min(timeout, left / among)
