@@ -6,6 +6,7 @@ Skipped on purpose: a VPC (all egress is to public services), dead-letter queues
 queue has one), customer keys on queues and logs (neither holds an address for long, or at all).
 """
 
+import dataclasses
 import json
 import re
 from collections import defaultdict
@@ -16,6 +17,7 @@ import pytest
 
 from usher.aws.items import guard_key, hold_key
 from usher.domain.invitation import GuardKey
+from usher.use_cases.sweep import Swept
 
 Resources = dict[str, dict[str, Any]]
 
@@ -685,6 +687,28 @@ def test_a_sweep_that_does_not_run_raises_an_alarm(resources: Resources) -> None
     assert named(alarm["Dimensions"][0]["Value"]) == "Sweep"
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
     assert alarm["TreatMissingData"] == "breaching"
+
+
+@pytest.mark.parametrize(
+    ("metric", "function"),
+    [
+        ("parked_rows", "sweep"),
+        ("duplicate_rows", "sweep"),
+        ("parked_notices", "sweep"),
+        ("overdue_rows", "sweep"),
+        ("RefusedConnection", "send_invites"),
+        ("RefusedGrant", "send_invites"),
+    ],
+)
+def test_whatever_waits_for_a_person_raises_an_alarm_of_this_stack(
+    resources: Resources, metric: str, function: str
+) -> None:
+    """And the function that it names counts it under that name."""
+    (alarm,) = [a for _, a in of_type(resources, "AWS::CloudWatch::Alarm") if a["MetricName"] == metric]
+    assert alarm["Namespace"] == {"Ref": "AWS::StackName"}
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": function}]
+    counted = {field.name for field in dataclasses.fields(Swept)} | {"RefusedConnection", "RefusedGrant"}
+    assert metric in counted
 
 
 def test_every_alarm_notifies_the_topic_if_there_is_one(resources: Resources) -> None:

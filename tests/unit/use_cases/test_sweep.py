@@ -44,6 +44,28 @@ def test_rows_that_wait_for_a_person_are_not_woken() -> None:
     assert world.sweep().rows == 0
 
 
+def test_what_waits_for_a_person_is_counted() -> None:
+    """So that an alarm can be raised, and ends by itself."""
+    world = World()
+    for name in ("E-1", "E-2", "E-3"):
+        world.says(a_hire(name, work_email="ann@example.com"))
+    world.says(a_hire("E-4", work_email="ann@other.example"))
+    world.store.apply_directly(world.row("E-1").key, state=State.PARKED, due_at=None)
+
+    swept = world.sweep()
+    assert (swept.parked_rows, swept.duplicate_rows, swept.parked_notices, swept.overdue_rows) == (1, 2, 1, 0)
+
+
+def test_rows_that_nobody_works_on_are_overdue_after_an_hour() -> None:
+    """However often they are woken."""
+    world = World()
+    world.says(a_hire())
+    world.clock.advance(3599)
+    assert world.sweep().overdue_rows == 0
+    world.clock.advance(1)
+    assert world.sweep().overdue_rows == 1
+
+
 def test_once_an_hour_hires_that_wait_for_a_mailbox_are_planned_again() -> None:
     """It heals what a crash between two writes left."""
     world = World()

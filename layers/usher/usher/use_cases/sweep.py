@@ -1,21 +1,33 @@
 """Wake what is due: rows not yet sent, to be tried again, settled or leased too long, and notices that wait."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from usher.domain.hire import HireKey
 from usher.domain.invitation import State
+from usher.domain.notice import NoticeState
 from usher.domain.policy import Policy
 from usher.ports import Clock, Queues, Store
 from usher.use_cases.plan_invites import MOST_KEYS
 
+OVERDUE = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How much one sweep woke."""
+    """
+    How much one sweep woke, and how much waits for a person (counted up to `Sweep.most_listed`).
+
+    `overdue_rows` have been due for an hour, although they are woken each minute: whoever should work on them does not.
+    """
 
     rows: int = 0
     notices: int = 0
     hires: int = 0
+    parked_rows: int = 0
+    duplicate_rows: int = 0
+    parked_notices: int = 0
+    overdue_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,19 @@ class Sweep:
         hires = self._hires_to_plan_again()
         if notices or hires:
             self.queues.wake_planning(notices=notices, hires=hires)
-        return Swept(rows, len(notices), len(hires))
+        return Swept(
+            rows=rows,
+            notices=len(notices),
+            hires=len(hires),
+            parked_rows=len(self.store.rows_in_state(State.PARKED, self.most_listed)),
+            duplicate_rows=len(self.store.rows_in_state(State.DUPLICATE, self.most_listed)),
+            parked_notices=len(self.store.notices_in_state(NoticeState.PARKED, self.most_listed)),
+            overdue_rows=self._overdue(),
+        )
+
+    def _overdue(self) -> int:
+        hour_ago = self.clock.now() - OVERDUE
+        return sum(len(self.store.due(name, hour_ago, self.most_listed)) for name in self.policy.connections)
 
     def _wake_rows(self) -> int:
         now = self.clock.now()
