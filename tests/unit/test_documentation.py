@@ -75,3 +75,19 @@ def test_the_policy_that_the_page_shows_is_a_policy(stack: Stack, tmp_path: Path
     file.write_text(shown)
 
     assert load_stage(file, stack.providers, stack.sources).policy.version == 3
+
+
+def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+    """A promise whose proof was renamed away is no promise."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`(test_\w+)`", page):
+        assert f"def {name}(" in tests, name
+
+
+def test_every_fault_is_in_the_page_on_reliability() -> None:
+    """Shown, out of our power, or named as not shown yet."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = {int(number) for number in re.findall(r"\bF(\d\d)\b", page)}
+
+    assert named == set(range(1, 69))
