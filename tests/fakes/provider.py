@@ -15,6 +15,7 @@ from usher.domain.outcomes import (
     Standing,
 )
 from usher.domain.policy import Connection, Grant, Timings
+from usher.domain.rate import Rate
 from usher.ports import Ask, Call
 
 Answer = Callable[[Call, Sequence[Ask]], dict[InvitationKey, Outcome]]
@@ -28,6 +29,8 @@ class FakeProvider:
     batch_size: int = 1
     tells_members: bool = True
     timings: Timings = field(default_factory=lambda: Timings(settle=90, absent_reads=1))
+    rate: Rate | None = None
+    invites_per_day: int | None = None
     people: dict[str, Standing] = field(default_factory=dict)
     mails: list[str] = field(default_factory=list)
     requests: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)

@@ -8,7 +8,9 @@ from typing import Any
 from usher.domain.hire import HireKey, HireRecord
 from usher.domain.hold import Hold
 from usher.domain.invitation import LIVE, GuardKey, Invitation, InvitationKey, State, Step
+from usher.domain.mass_guard import MassGuard
 from usher.domain.notice import NoticeRecord, NoticeState
+from usher.domain.pace import Counters, Pace
 from usher.domain.planning import HireFile, HirePlan
 from usher.ports import Applied, AuditEntry
 
@@ -24,6 +26,8 @@ class MemoryStore:
         self._notices: dict[str, NoticeRecord] = {}
         self._bodies: dict[str, str] = {}
         self._holds: dict[tuple[str, str | None], Hold] = {}
+        self._paces: dict[str, Pace] = {}
+        self._mass_guard = MassGuard()
         self.audits: list[AuditEntry] = []
 
     # --- rows ---
@@ -45,6 +49,7 @@ class MemoryStore:
 
     def apply(self, steps: Sequence[Step]) -> list[Applied]:
         """Write each step on its own condition."""
+        assert len({step.key for step in steps}) == len(steps), "the table refuses two steps of one row"
         return [self._apply(step) for step in steps]
 
     def apply_directly(self, key: InvitationKey, **changes: Any) -> None:
@@ -152,6 +157,26 @@ class MemoryStore:
             name = (hold.connection, hold.grant_digest)
             if self._holds.get(name) == hold:
                 del self._holds[name]
+
+    def counters(self, connections: Collection[str]) -> Counters:
+        """Read the company's guard and the paces of connections."""
+        with self._lock:
+            paces = {name: self._paces.get(name) or Pace(connection=name) for name in connections}
+            return Counters(self._mass_guard, paces)
+
+    def put_counters(self, counters: Counters, seen: Counters) -> bool:
+        """Write what differs, all of it or nothing."""
+        with self._lock:
+            changed = {name: pace for name, pace in counters.paces.items() if pace != seen.paces[name]}
+            stored = {name: self._paces.get(name) or Pace(connection=name) for name in changed}
+            if any(stored[name].revision != seen.paces[name].revision for name in changed):
+                return False
+            if counters.guard != seen.guard:
+                if self._mass_guard.revision != seen.guard.revision:
+                    return False
+                self._mass_guard = counters.guard
+            self._paces |= changed
+            return True
 
     def audit(self, entry: AuditEntry) -> None:
         """Keep what an operator did."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes.provider import FakeProvider
 from usher.config import STAGES, Environment, Stage, load_stage, parse_stage, url_errors
 from usher.domain.errors import BadPolicy
+from usher.domain.rate import Rate
 from usher.ports import Source
 from usher.sources.registry import all_sources
 
@@ -54,6 +55,23 @@ def test_a_stage_gets_the_timings_of_its_provider_where_it_says_nothing_else() -
     assert parsed(changed).policy.connections["main"].timings.settle == 120
 
 
+def test_a_stage_gets_the_rate_and_the_daily_budget_of_its_provider_where_it_says_nothing_else() -> None:
+    """And may set each of them, and the company's guard."""
+    provider = FakeProvider(rate=Rate(requests=30, per=1), invites_per_day=100)
+    stage = parse_stage(tomllib.loads(STAGE), "test.toml", {"sentry": provider}, SOURCES)
+    main = stage.policy.connections["main"]
+    assert (main.rate, main.invites_per_day) == (Rate(requests=30, per=1), 100)
+    assert stage.policy.company.guard.most_per_hour == 200
+
+    changed = STAGE.replace("[[rules]]", "invites_per_day = 7\nrate = { requests = 5, per = 60 }\n[[rules]]").replace(
+        "[company]", "[company]\nguard = { most_per_hour = 50 }"
+    )
+    stage = parse_stage(tomllib.loads(changed), "test.toml", {"sentry": provider}, SOURCES)
+    main = stage.policy.connections["main"]
+    assert (main.rate, main.invites_per_day) == (Rate(requests=5, per=60), 7)
+    assert stage.policy.company.guard.most_per_hour == 50
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -74,6 +92,13 @@ def test_a_stage_gets_the_timings_of_its_provider_where_it_says_nothing_else() -
         ("https://provider.example", "https://evil.example", "base_url: its host 'evil.example' is not the vendor's"),
         ('["example.com"]', '["Example.com"]', "company: email_domains: 'Example.com' is not a lower-case"),
         ('["example.com"]', "[]", "company: email_domains: is empty"),
+        (
+            "[[rules]]",
+            "rate = { requests = 2, per = 1 }\n[[rules]]",
+            "connection 'main': rate.requests: Input should be",
+        ),
+        ("[[rules]]", "invites_per_day = 0\n[[rules]]", "connection 'main': invites_per_day: Input should be"),
+        ("[company]", "[company]\nguard = { per_hour = 9 }", "test.toml: company.guard.per_hour: Extra inputs"),
         ("[[rules]]", "[limits]\nmost_atempts = 3\n[[rules]]", "test.toml: limits"),
         (
             'base_url = "https://provider.example"',

@@ -26,7 +26,7 @@ from usher.providers.atlassian import Atlassian
 from usher.providers.sentry import Sentry
 from usher.sources.registry import all_sources
 from usher.use_cases.intake import read_intake as read_intake_message
-from usher.use_cases.operate import GoLive, TakeUpAgain
+from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
 from usher.use_cases.plan_invites import PlanInvites
 from usher.use_cases.receive_notice import ReceiveNotice
 from usher.use_cases.send_invites import SendInvites
@@ -143,6 +143,11 @@ class Stack:
     def take_up_again(self) -> TakeUpAgain:
         """The operator's second chance for parked rows and notices."""
         return TakeUpAgain(self.store, self.queues, self.stage.policy, self.clock)
+
+    @cached_property
+    def approve(self) -> Approve:
+        """The operator's word that a mass of invitations is meant."""
+        return Approve(self.store, self.clock)
 
     def read_intake(self, body: str, message_id: str, sender_id: str) -> Notice:
         """Read a message of the intake queue, in the name of its sender."""

@@ -107,7 +107,7 @@ def parse_stage(
 
 
 def _connections(tables: Any, file: str, providers: Mapping[str, Provider]) -> Any:
-    """Complete each connection with its name and its provider's timings; what is no table is left to validation."""
+    """Complete each connection with its name and its provider's defaults; what is no table is left to validation."""
     if not isinstance(tables, dict):
         return tables
     connections = {}
@@ -123,7 +123,8 @@ def _connections(tables: Any, file: str, providers: Mapping[str, Provider]) -> A
         timings = table.get("timings", {})
         if isinstance(timings, dict):
             timings = provider.timings.model_dump() | timings
-        connections[name] = {**table, "name": name, "timings": timings}
+        limits = {"rate": provider.rate, "invites_per_day": provider.invites_per_day}
+        connections[name] = {**limits, **table, "name": name, "timings": timings}
     return connections
 
 

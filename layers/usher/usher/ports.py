@@ -11,8 +11,10 @@ from usher.domain.hold import Hold
 from usher.domain.invitation import GuardKey, Invitation, InvitationKey, State, Step
 from usher.domain.notice import Notice, NoticeRecord, NoticeState
 from usher.domain.outcomes import Finding, Outcome, Part
+from usher.domain.pace import Counters
 from usher.domain.planning import HireFile, HirePlan
 from usher.domain.policy import Connection, Grant, Timings
+from usher.domain.rate import Rate
 
 
 class Clock(Protocol):
@@ -72,7 +74,7 @@ class Store(Protocol):
     """
     The one table. Reads are strongly consistent unless said otherwise; every write is conditional.
 
-    Every method raises StoreUnavailable where the table does not answer, except `apply`, which says so per row.
+    Every method raises StoreUnavailable where the table does not answer; `apply` says so per row.
     """
 
     def invitations(self, keys: Collection[InvitationKey]) -> dict[InvitationKey, Invitation]:
@@ -85,7 +87,11 @@ class Store(Protocol):
         """List waiting notices that are due. From the same index."""
 
     def apply(self, steps: Sequence[Step]) -> list[Applied]:
-        """Write many steps, each on its own condition; one verdict per step, in order. Releases guards with it."""
+        """
+        Write many steps, each of another row and on its own condition; one verdict per step, in order.
+
+        Releases guards with it. Raises StoreUnavailable only where the next try would fail as well.
+        """
 
     def hire(self, key: HireKey) -> HireFile:
         """Read everything about one hire."""
@@ -113,6 +119,12 @@ class Store(Protocol):
 
     def release_hold(self, hold: Hold) -> None:
         """End a hold, if it is still as given."""
+
+    def counters(self, connections: Collection[str]) -> Counters:
+        """Read the company's guard and the paces of connections; those that were never written are new."""
+
+    def put_counters(self, counters: Counters, seen: Counters) -> bool:
+        """Write what differs from `seen`, all of it or nothing; False where somebody was faster with any of it."""
 
     def audit(self, entry: AuditEntry) -> None:
         """Write down what an operator did."""
@@ -278,6 +290,14 @@ class Provider(Protocol):
     @property
     def timings(self) -> Timings:
         """Its defaults, for a connection that says nothing else."""
+
+    @property
+    def rate(self) -> Rate | None:
+        """How fast it may be asked, for a connection that says nothing else."""
+
+    @property
+    def invites_per_day(self) -> int | None:
+        """How many invitations it takes in a day, for a connection that says nothing else; None for no limit."""
 
     def connection_errors(self, connection: Connection) -> Sequence[str]:
         """Say what is wrong with a connection: unknown roles, privileged ones without the switch, a strange host."""

@@ -50,9 +50,16 @@ def status(
         console.print("There are no rows of invitations.")
     if listing.cut:
         console.print(f"There are more rows {', '.join(listing.cut)}; raise --limit, or choose by --connection.")
-    holds = system.store.holds({connection} if connection else set(system.stage.policy.connections))
+    connections = [c for c in system.stage.policy.connections.values() if connection in (None, c.name)]
+    holds = system.store.holds({c.name for c in connections})
     if holds:
         console.print(render.hold_table(holds))
+    forecasts = lookup.forecasts(system.store, connections, system.clock.now())
+    if waited_for := {name: found for name, found in forecasts.items() if found.waiting}:
+        console.print(render.forecast_table(waited_for))
+    guard = system.store.counters(()).guard
+    if guard.stopped_at is not None:
+        console.print(render.guard_line(guard))
 
 
 def check_connection(system: System, connection: str | None) -> None:

@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.aws.test_stores import NOON, a_claim, a_notice, a_plan, a_recorded, a_row, ended, later
+from tests.unit.aws.samples import GUARD, NOON, a_claim, a_notice, a_plan, a_recorded, a_row, ended, later
 from usher.aws import items
 from usher.aws.clients import Clients
 from usher.aws.table import DynamoTable
 from usher.domain.errors import StoreUnavailable
 from usher.domain.hire import HireKey
-from usher.domain.invitation import LIVE, Attempt, State
+from usher.domain.hold import Hold
+from usher.domain.invitation import LIVE, Attempt, Invitation, State, Step
 from usher.domain.notice import NoticeState
-from usher.domain.outcomes import Accepted
+from usher.domain.outcomes import Accepted, RefusedPerson
 from usher.domain.wanted import unwanted
+from usher.ports import Applied
 
 
 def everything(clients: Clients, table_name: str) -> list[dict[str, Any]]:
@@ -133,3 +135,86 @@ def test_times_are_text_of_one_width_whose_order_is_the_order_of_time() -> None:
 
     assert [items.moment(moment) for moment in moments] == sorted(items.moment(moment) for moment in moments)
     assert len({len(items.moment(moment)) for moment in moments}) == 1
+
+
+def written_over(clients: Clients, table_name: str, key: items.Key, **changes: Any) -> None:
+    """Change attributes as a person would, by hand; None takes one away."""
+    sets = [f"#{name} = :{name}" for name, value in changes.items() if value is not None]
+    removes = [f"#{name}" for name, value in changes.items() if value is None]
+    text = [f"SET {', '.join(sets)}"] if sets else []
+    text += [f"REMOVE {', '.join(removes)}"] if removes else []
+    values: Any = items.wire({f":{name}": value for name, value in changes.items()})
+    clients.dynamodb.update_item(
+        TableName=table_name,
+        Key=items.wire({"pk": key[0], "sk": key[1]}),
+        UpdateExpression=" ".join(text),
+        ExpressionAttributeNames={f"#{name}": name for name in changes},
+        **({"ExpressionAttributeValues": values} if values else {}),
+    )
+
+
+def test_a_step_leaves_a_row_of_a_newer_schema_alone(clients: Clients, table: DynamoTable, table_name: str) -> None:
+    """One that releases a mailbox too."""
+    rows = [a_row("E-1", state=State.SENDING, owner="w1"), a_row("E-2", guard="d2", state=State.SENDING, owner="w1")]
+    for row in rows:
+        table.commit(a_plan(row, hire_id=row.hire_id))
+        written_over(clients, table_name, items.row_key(row.key), schema=2)
+    before = everything(clients, table_name)
+
+    steps = [ended(rows[0], Accepted("7", mailed=True)), ended(rows[1], RefusedPerson("no"))]
+    assert table.apply(steps) == [Applied.REFUSED, Applied.REFUSED]
+    assert sorted(map(str, everything(clients, table_name))) == sorted(map(str, before))
+
+
+def test_notices_and_holds_of_a_newer_schema_are_left_alone(
+    clients: Clients, table: DynamoTable, table_name: str
+) -> None:
+    """Neither read nor written over, whatever was seen of them before."""
+    hold = Hold(connection="main", reason="no seats", since=NOON, next_probe=later(300))
+    table.put_notice(a_recorded())
+    table.put_hold(hold, None)
+    written_over(clients, table_name, items.notice_key(a_recorded().notice.notice_id), schema=2)
+    written_over(clients, table_name, items.hold_key("main", None), schema=2)
+    before = everything(clients, table_name)
+
+    assert table.notice(a_recorded().notice.notice_id) is None
+    assert table.holds(["main"]) == []
+    assert not table.put_notice(a_recorded(revision=2))
+    assert not table.put_notice(a_recorded(revision=1))
+    assert not table.put_hold(hold.model_copy(update={"probes": 1}), hold)
+    assert not table.put_hold(hold, None)
+    table.release_hold(hold)
+    assert sorted(map(str, everything(clients, table_name))) == sorted(map(str, before))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"schema": "two"}, {"schema": None}, {"fence": "no number"}, {"address": None}, {"state": "lost"}, {"grant": 7}],
+)
+def test_a_row_edited_by_hand_stops_no_neighbour(
+    clients: Clients, table: DynamoTable, table_name: str, changes: dict[str, Any]
+) -> None:
+    """It is no row any more; its neighbours are read and written."""
+    rows = [a_row("E-1"), a_row("E-2", guard="d2")]
+    for row in rows:
+        table.commit(a_plan(row, hire_id=row.hire_id))
+    written_over(clients, table_name, items.row_key(rows[0].key), **changes)
+
+    assert list(table.invitations([row.key for row in rows])) == [rows[1].key]
+    assert table.hire(rows[0].key.hire).rows == ()
+    assert table.apply([unwanted_row(rows[0]), a_claim(rows[1])]) == [Applied.REFUSED, Applied.NOW]
+
+
+def unwanted_row(row: Invitation) -> Step:
+    """Make a step whose condition does not hold."""
+    return a_claim(row.model_copy(update={"fence": 7}))
+
+
+def test_a_guard_edited_by_hand_is_held_by_nobody_known(clients: Clients, table: DynamoTable, table_name: str) -> None:
+    """A mailbox of which nobody knows who holds it is not free: the next row is a duplicate that a person looks at."""
+    row = a_row()
+    table.commit(a_plan(row))
+    written_over(clients, table_name, items.guard_key(GUARD), holder=None)
+
+    assert table.guard_holders([GUARD]).keys() == {GUARD}
+    assert not table.commit(a_plan(a_row("E-2"), hire_id="E-2"))

@@ -9,7 +9,8 @@ import pytest
 from moto import mock_aws
 
 from tests.fakes.clock import FakeClock
-from tests.unit.aws.test_stores import a_notice
+from tests.unit.aws.faults import answering, error
+from tests.unit.aws.samples import a_notice
 from usher.aws.clients import Clients
 from usher.aws.queues import SqsQueues
 from usher.aws.secrets import SecretsManager
@@ -99,3 +100,33 @@ def test_a_queue_that_does_not_take_a_message_says_so(clients: Clients) -> None:
         queues.announce([a_notice()])
     with pytest.raises(QueueUnavailable, match="no queue of provider"):
         queues.wake_sending("github", [InvitationKey("canonical", "E-1", "main")])
+
+
+def test_one_message_that_was_not_taken_fails_the_whole(clients: Clients) -> None:
+    """SQS answers 200 and names it; the sender then sends all again, and planning knows those that it has."""
+    queues = SqsQueues(clients.sqs, "https://sqs.eu-west-1.amazonaws.com/123456789012/notices", {})
+    failed = [{"Id": "1", "Code": "InternalError", "SenderFault": False}]
+    calls = answering(clients.sqs, "SendMessageBatch", {"Successful": [{"Id": "0"}, {"Id": "2"}], "Failed": failed})
+
+    with pytest.raises(QueueUnavailable, match="did not take 1 of 3 messages"):
+        queues.announce([a_notice(number) for number in range(3)])
+    assert len(calls) == 1
+
+
+def test_a_batch_that_fails_after_another_says_so(clients: Clients) -> None:
+    """Twelve notices are two requests; that ten were taken is not success."""
+    url = clients.sqs.create_queue(QueueName="notices")["QueueUrl"]
+    answering(clients.sqs, "SendMessageBatch", None, error("ServiceUnavailable"))
+
+    with pytest.raises(QueueUnavailable, match="did not take a message: ServiceUnavailable"):
+        SqsQueues(clients.sqs, url, {}).announce([a_notice(number) for number in range(12)])
+
+
+def test_no_message_is_no_request(clients: Clients) -> None:
+    """SQS refuses an empty batch."""
+    calls = answering(clients.sqs, "SendMessageBatch")
+    queues = SqsQueues(clients.sqs, "https://sqs.eu-west-1.amazonaws.com/123456789012/none", {})
+
+    queues.announce([])
+    queues.wake_planning()
+    assert calls == []

@@ -57,7 +57,7 @@ def test_a_claim_takes_a_snapshot_raises_the_fence_and_is_guarded_by_both_halves
     assert (step.after.fence, step.after.owner, step.after.attempts) == (1, "w1", 1)
     assert (step.after.sent_address, step.after.sent_grant) == ("ann@example.com", GRANT)
     assert step.after.due_at == step.after.lease_until == later(40)
-    assert set(step.conditions) == {"state", "fence", "due_at", "want", "hire_version", "policy_version"}
+    assert set(step.conditions) == {"state", "fence", "due_at", "want", "hire_version", "policy_version", "address"}
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.PENDING])

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from tests.unit.use_cases.world import World, a_hire, a_policy, digest
 from usher.config import Stage
 from usher.domain.policy import Company, Mode
-from usher.use_cases.operate import GoLive, TakeUpAgain
+from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
 from usher_ops.main import usher
 from usher_ops.system import Asked, System, SystemUnavailable
 
@@ -56,6 +56,7 @@ class Desk:
             store=world.store,
             go_live=GoLive(world.store, policy, world.clock, digest),
             take_up_again=TakeUpAgain(world.store, world.queues, policy, world.clock),
+            approve=Approve(world.store, world.clock),
             clock=world.clock,
             whoami=lambda: "arn:aws:sts::123456789012:assumed-role/operator/sam",
             put_secret=self._put_secret,

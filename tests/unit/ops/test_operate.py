@@ -1,7 +1,9 @@
 """`usher notices` and `usher go-live`: what an operator changes, and what is written down of it."""
 
+from datetime import timedelta
+
 from tests.unit.ops.desk import Desk, a_desk_in_plan_mode, a_desk_with_people
-from tests.unit.use_cases.world import a_hire, a_policy
+from tests.unit.use_cases.world import NOON, a_hire, a_policy
 from usher.domain.invitation import State
 from usher.domain.notice import NoticeState
 from usher.domain.policy import Company, Mode
@@ -165,3 +167,32 @@ def test_a_parked_row_is_taken_up_by_name_and_written_down() -> None:
         refused = desk("take-up", name, "--reason", "again")
         assert refused.exit_code == 1
         assert says in refused.stderr
+
+
+def test_an_approval_lets_the_guard_pass_a_number_and_is_written_down() -> None:
+    """For a day, unless it is said until when."""
+    desk = a_desk_with_people()
+
+    told = desk("approve", "--invitations", "500", "--reason", "Ghent joins")
+    assert told.exit_code == 0
+    assert "500 more invitations may go until 2026-09-09 12:00 UTC" in told.output
+    guard = desk.world.store.counters(()).guard
+    assert (guard.approved, guard.approved_until) == (500, NOON + timedelta(days=1))
+    (entry,) = desk.world.store.audits
+    assert (entry.subject, entry.action, entry.actor) == ("company", "approve", ME)
+    assert entry.reason == "500 until 2026-09-09T12:00:00+00:00: Ghent joins"
+
+
+def test_an_approval_may_be_for_any_number_until_a_time() -> None:
+    """One of the two must be said, and the time must be to come."""
+    desk = a_desk_with_people()
+
+    told = desk("approve", "--until", "2026-09-08T18:00", "--reason", "first day")
+    assert "Any number of invitations may go until 2026-09-08 18:00 UTC" in told.output
+    assert desk.world.store.counters(()).guard.approved is None
+    assert desk("approve", "--reason", "first day").exit_code == 2
+    assert desk("approve", "--invitations", "5").exit_code == 2
+    late = desk("approve", "--until", "2026-09-08T11:00", "--reason", "first day")
+    assert late.exit_code == 1
+    assert "approves nothing" in late.stderr
+    assert len(desk.world.store.audits) == 1

@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from tests.fakes.provider import FakeProvider
 from tests.unit.ops.desk import Desk, a_desk_with_people
-from tests.unit.use_cases.world import NOON, a_hire
+from tests.unit.use_cases.world import NOON, World, a_hire, a_policy
 from usher.domain.hire import Change
-from usher.domain.hold import Hold
+from usher.domain.hold import UNSETTLED, Hold
+from usher.domain.mass_guard import GuardRules
+from usher.domain.policy import Company, Mode
 
 
 def test_the_table_says_who_where_in_what_state_why_and_whether_a_mail_went_out() -> None:
@@ -146,3 +149,39 @@ def test_a_wrong_command_line_ends_with_2(line: tuple[str, ...], says: str) -> N
 
     assert told.exit_code == 2
     assert says in told.stderr
+
+
+def test_a_forecast_and_a_stop_of_the_guard_stand_below_the_table() -> None:
+    """Where rows wait for them, and nowhere else."""
+    told = a_desk_with_people()("status").output
+    assert "left today" not in told
+    assert "Stopped" not in told
+
+    world = World(provider=FakeProvider(invites_per_day=10))
+    world.policy = a_policy(
+        world.provider,
+        company=Company(
+            email_domains=("example.com",), time_zone="Europe/Berlin", mode=Mode.LIVE, guard=GuardRules(most_per_hour=8)
+        ),
+    )
+    for number in range(30):
+        world.says(a_hire(f"E-{number}", start_date=NOON.date()))
+    world.send()
+    told = Desk(world)("status").output
+    assert "2 of 22 left today, done on Thursday 2026-09-10" in told
+    assert (
+        "Stopped since 2026-09-08 12:00 UTC: more invitations in an hour than the guard allows; `usher approve`" in told
+    )
+
+
+def test_a_hold_on_new_invitations_says_so() -> None:
+    """It stands in the place of a grant."""
+    desk = a_desk_with_people()
+    reason = "60 invitations are unsettled"
+    hold = Hold(connection="main", grant_digest=UNSETTLED, reason=reason, since=NOON, next_probe=NOON)
+    desk.world.store.put_hold(hold, None)
+
+    told = desk("status").output
+    assert "(new invitations)" in told
+    assert reason in told
+    assert reason in desk("status", "canonical/E-3").output

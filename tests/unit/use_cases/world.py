@@ -40,6 +40,8 @@ def a_policy(provider: FakeProvider, **changes: Any) -> Policy:
         "roles": ("member",),
         "teams": ("platform",),
         "timings": provider.timings,
+        "rate": provider.rate,
+        "invites_per_day": provider.invites_per_day,
     }
     base: dict[str, Any] = {
         "version": 1,

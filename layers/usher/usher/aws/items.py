@@ -12,7 +12,9 @@ from pydantic import BaseModel, ValidationError
 from usher.domain.hire import SCHEMA_VERSION, HireKey, HireRecord
 from usher.domain.hold import Hold
 from usher.domain.invitation import SETTLED, GuardKey, Invitation, InvitationKey, State
+from usher.domain.mass_guard import MassGuard
 from usher.domain.notice import NoticeRecord, NoticeState
+from usher.domain.pace import Pace
 from usher.ports import NOTICE_LANE, AuditEntry
 
 Item = dict[str, Any]
@@ -69,6 +71,15 @@ def body_key(notice_id: str) -> Key:
 def hold_key(connection: str, grant_digest: str | None) -> Key:
     """Where a hold stands."""
     return f"CONN#{connection}", f"HOLD#{grant_digest}" if grant_digest else "HOLD"
+
+
+def pace_key(connection: str) -> Key:
+    """Where a connection's pace stands."""
+    return f"CONN#{connection}", "PACE"
+
+
+MASS_GUARD_KEY: Key = ("COMPANY", "MASS_GUARD")
+"""Where the company's guard stands."""
 
 
 def moment(value: datetime) -> str:
@@ -132,7 +143,8 @@ def read[Model](reader: Callable[[Item], Model], item: Item) -> Model | None:
     That is an item of a newer schema, and one that somebody has edited by hand into what is no model: its error would
     repeat the values of a person, and one such item must not stop its neighbours.
     """
-    if item.get("schema", 0) > SCHEMA_VERSION:
+    schema = item.get("schema")
+    if not isinstance(schema, int) or schema > SCHEMA_VERSION:
         return None
     try:
         return reader(item)
@@ -224,6 +236,28 @@ def hold_item(hold: Hold) -> Item:
 def hold_in(item: Item) -> Hold:
     """Read a hold."""
     return Hold.model_validate({name: item[name] for name in Hold.model_fields if name in item})
+
+
+def pace_item(pace: Pace) -> Item:
+    """Make the item of a connection's pace."""
+    pk, sk = pace_key(pace.connection)
+    return {"pk": pk, "sk": sk, "schema": SCHEMA_VERSION, **plain(pace)}
+
+
+def pace_in(item: Item) -> Pace:
+    """Read a connection's pace."""
+    return Pace.model_validate({name: item[name] for name in Pace.model_fields if name in item})
+
+
+def mass_guard_item(guard: MassGuard) -> Item:
+    """Make the item of the company's guard."""
+    pk, sk = MASS_GUARD_KEY
+    return {"pk": pk, "sk": sk, "schema": SCHEMA_VERSION, **plain(guard)}
+
+
+def mass_guard_in(item: Item) -> MassGuard:
+    """Read the company's guard."""
+    return MassGuard.model_validate({name: item[name] for name in MassGuard.model_fields if name in item})
 
 
 def audit_item(entry: AuditEntry) -> Item:

@@ -18,7 +18,9 @@ from usher.domain.errors import StoreUnavailable
 from usher.domain.hire import SCHEMA_VERSION, HireKey
 from usher.domain.hold import Hold
 from usher.domain.invitation import GuardKey, Invitation, InvitationKey, State, Step
+from usher.domain.mass_guard import MassGuard
 from usher.domain.notice import NoticeRecord, NoticeState
+from usher.domain.pace import Counters, Pace
 from usher.domain.planning import HireFile, HirePlan
 from usher.ports import NOTICE_LANE, Applied, AuditEntry
 
@@ -33,6 +35,13 @@ MOST_ROUNDS = 5
 
 _FOREVER = frozenset({"AccessDeniedException", "ResourceNotFoundException", "ValidationException"})
 """Errors that the next try would meet too: they must be seen, not waited for."""
+
+_FOREVER_IN_A_BATCH = frozenset({"AccessDenied", "ResourceNotFound"})
+"""What a batch, itself answered 200, says of a statement in their place. A ValidationError is that one row's."""
+
+
+class _Forever(StoreUnavailable):
+    """The table answered what it would answer to the next try too."""
 
 
 class DynamoTable:
@@ -92,7 +101,8 @@ class DynamoTable:
         """Tell who holds which mailbox."""
         names = {items.guard_key(key): key for key in keys}
         found = self._get_many(list(names))
-        return {names[item["pk"], item["sk"]]: item["holder"] for item in found}
+        # A guard that somebody edited by hand is not free: its row must end as a duplicate, for a person to look at.
+        return {names[item["pk"], item["sk"]]: str(item.get("holder", "nobody known")) for item in found}
 
     def commit(self, plan: HirePlan) -> bool:
         """Write a plan in one transaction."""
@@ -121,24 +131,13 @@ class DynamoTable:
 
     def put_notice(self, record: NoticeRecord) -> bool:
         """Write revision n of a notice over revision n-1."""
-        put = self._put(items.notice_item(record))
-        if record.revision == 1:
-            put["ConditionExpression"] = "attribute_not_exists(pk)"
-        else:
-            put |= {
-                "ConditionExpression": "#revision = :seen AND #schema <= :schema",
-                "ExpressionAttributeNames": {"#revision": "revision", "#schema": "schema"},
-                "ExpressionAttributeValues": {
-                    ":seen": items.wire_value(record.revision - 1),
-                    ":schema": items.wire_value(SCHEMA_VERSION),
-                },
-            }
+        put = self._put_revision(items.notice_item(record), record.revision - 1)
         sealed = items.sealed_item(record)
-        return self._transact([{"Put": put}, *([{"Put": self._put(sealed)}] if sealed else [])])
+        return bool(self._transact([put, *([{"Put": self._put(sealed)}] if sealed else [])]))
 
     def holds(self, connections: Collection[str]) -> list[Hold]:
         """Read the holds of connections and of their grants."""
-        found = [item for name in sorted(connections) for item in self._query(items.hold_key(name, None)[0])]
+        found = [item for name in sorted(set(connections)) for item in self._query(items.hold_key(name, None)[0])]
         holds = [items.read(items.hold_in, item) for item in found if item["sk"].startswith("HOLD")]
         return [hold for hold in holds if hold is not None]
 
@@ -146,13 +145,32 @@ class DynamoTable:
         """Place or move a hold if it is still as seen."""
         put = self._put(items.hold_item(hold))
         put |= self._as_seen(seen) if seen else {"ConditionExpression": "attribute_not_exists(pk)"}
-        return self._transact([{"Put": put}])
+        return bool(self._transact([{"Put": put}]))
 
     def release_hold(self, hold: Hold) -> None:
         """End a hold, if it is still as given."""
         pk, sk = items.hold_key(hold.connection, hold.grant_digest)
         delete = {"TableName": self._table, "Key": items.wire({"pk": pk, "sk": sk})} | self._as_seen(hold)
         self._transact([{"Delete": delete}])
+
+    def counters(self, connections: Collection[str]) -> Counters:
+        """Read the company's guard and the paces of connections."""
+        keys = {items.pace_key(name): name for name in connections}
+        found = {(item["pk"], item["sk"]): item for item in self._get_many([items.MASS_GUARD_KEY, *keys])}
+        guard = items.read(items.mass_guard_in, found.get(items.MASS_GUARD_KEY, {}))
+        paces = {name: items.read(items.pace_in, found[key]) for key, name in keys.items() if key in found}
+        return Counters(guard or MassGuard(), {name: paces.get(name) or Pace(connection=name) for name in connections})
+
+    def put_counters(self, counters: Counters, seen: Counters) -> bool:
+        """Write what differs, all of it or nothing."""
+        puts = [
+            self._put_revision(items.pace_item(pace), seen.paces[name].revision)
+            for name, pace in counters.paces.items()
+            if pace != seen.paces[name]
+        ]
+        if counters.guard != seen.guard:
+            puts.append(self._put_revision(items.mass_guard_item(counters.guard), seen.guard.revision))
+        return bool(self._transact(puts)) if puts else True
 
     def audit(self, entry: AuditEntry) -> None:
         """Write down what an operator did."""
@@ -166,11 +184,15 @@ class DynamoTable:
         try:
             answers = self._client.batch_execute_statement(Statements=statements)["Responses"]  # type: ignore[arg-type]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _FOREVER:
-                raise StoreUnavailable(_code(error)) from None
+            unavailable = _unavailable(error)
+            if isinstance(unavailable, _Forever):
+                raise unavailable from None
             return [Applied.FAILED] * len(steps)
         except BotoCoreError:
             return [Applied.FAILED] * len(steps)
+        codes = {str(answer.get("Error", {}).get("Code")) for answer in answers}
+        if never := codes & _FOREVER_IN_A_BATCH:
+            raise _Forever(f"the table did not answer: {', '.join(sorted(never))}")
         return [self._verdict(step, answer) for step, answer in zip(steps, answers, strict=True)]
 
     def _verdict(self, step: Step, answer: Any) -> Applied:
@@ -192,9 +214,14 @@ class DynamoTable:
     def _apply_with_guard(self, step: Step, guard: GuardKey) -> Applied:
         writes = [{"Update": self._update(step)}, {"Delete": self._delete_guard(guard, step.before.holder)}]
         try:
-            return Applied.NOW if self._transact(writes) else self._judged_by_reading(step)
+            written = self._transact(writes)
+        except _Forever:
+            raise
         except StoreUnavailable:
             return Applied.FAILED
+        if written is None:
+            return Applied.FAILED
+        return Applied.NOW if written else self._judged_by_reading(step)
 
     def _statement(self, step: Step) -> dict[str, Any]:
         """Render a step as one PartiQL statement."""
@@ -245,10 +272,13 @@ class DynamoTable:
         return {"Put": self._put(item) | {"ConditionExpression": "attribute_not_exists(pk)"}}
 
     def _put_record(self, plan: HirePlan) -> dict[str, Any]:
-        item = items.hire_item(plan.record)
-        if plan.seen_revision is None:
+        return self._put_revision(items.hire_item(plan.record), plan.seen_revision or 0)
+
+    def _put_revision(self, item: items.Item, seen: int) -> dict[str, Any]:
+        """Put an item over the revision that was seen; over none, where none was."""
+        if not seen:
             return self._put_new(item)
-        values = {":seen": plan.seen_revision, ":schema": SCHEMA_VERSION}
+        values = {":seen": seen, ":schema": SCHEMA_VERSION}
         condition = {
             "ConditionExpression": "#revision = :seen AND #schema <= :schema",
             "ExpressionAttributeNames": {"#revision": "revision", "#schema": "schema"},
@@ -276,15 +306,16 @@ class DynamoTable:
         }
 
     def _as_seen(self, hold: Hold) -> dict[str, Any]:
-        values = {":next_probe": items.moment(hold.next_probe), ":probes": hold.probes}
+        seen = ("reason", "since", "next_probe", "probes")
+        values = {f":{name}": items.plain(getattr(hold, name)) for name in seen} | {":schema": SCHEMA_VERSION}
         return {
-            "ConditionExpression": "#next_probe = :next_probe AND #probes = :probes",
-            "ExpressionAttributeNames": {"#next_probe": "next_probe", "#probes": "probes"},
+            "ConditionExpression": " AND ".join([*(f"#{name} = :{name}" for name in seen), "#schema <= :schema"]),
+            "ExpressionAttributeNames": {f"#{name}": name for name in (*seen, "schema")},
             "ExpressionAttributeValues": items.wire(values),
         }
 
-    def _transact(self, writes: Sequence[dict[str, Any]]) -> bool:
-        """Write all or nothing; False where a condition failed, or other writes were in the way again and again."""
+    def _transact(self, writes: Sequence[dict[str, Any]]) -> bool | None:
+        """Write all or nothing; False where a condition failed, None where other writes were always in the way."""
         for _ in range(MOST_ROUNDS):
             try:
                 self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
@@ -297,11 +328,11 @@ class DynamoTable:
                     return False
                 raise StoreUnavailable(f"the table did not take a transaction: {', '.join(sorted(codes))}") from None
             except ClientError as error:
-                raise StoreUnavailable(_code(error)) from None
+                raise _unavailable(error) from None
             except BotoCoreError as error:
-                raise StoreUnavailable(type(error).__name__) from None
+                raise StoreUnavailable(f"the table did not answer: {type(error).__name__}") from None
             return True
-        return False
+        return None
 
     # --- reads ---
 
@@ -354,6 +385,8 @@ class DynamoTable:
 
     def _index(self, index: str, limit: int, **query: Any) -> list[items.Key]:
         keys: list[items.Key] = []
+        if limit < 1:
+            return keys
         paginator = self._client.get_paginator("query")
         with _answered():
             pages = paginator.paginate(
@@ -388,8 +421,9 @@ def _conditions(step: Step) -> items.Item:
     return {name: items.plain(value) for name, value in step.conditions.items()}
 
 
-def _code(error: ClientError) -> str:
-    return f"the table did not answer: {error.response.get('Error', {}).get('Code', 'an error')}"
+def _unavailable(error: ClientError) -> StoreUnavailable:
+    code = error.response.get("Error", {}).get("Code", "an error")
+    return (_Forever if code in _FOREVER else StoreUnavailable)(f"the table did not answer: {code}")
 
 
 @contextmanager
@@ -397,6 +431,6 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise StoreUnavailable(_code(error)) from None
+        raise _unavailable(error) from None
     except BotoCoreError as error:
         raise StoreUnavailable(f"the table did not answer: {type(error).__name__}") from None

@@ -120,8 +120,10 @@ def parked_at_limit(row: Invitation, *, now: datetime, limits: Limits) -> Step |
         return None
     if row.reason:
         reason = _cut(f"{reason}; last: {row.reason}")
-    after = row.model_copy(update={"state": State.PARKED, "due_at": None, "reason": reason, "updated_at": now})
-    return Step(row, after, Guarded.READING)
+    # What was posted and never settled has perhaps mailed.
+    mailed = row.mailed if row.may_post else row.mailed or None
+    parked = {"state": State.PARKED, "due_at": None, "mailed": mailed, "reason": reason, "updated_at": now}
+    return Step(row, row.model_copy(update=parked), Guarded.READING)
 
 
 def settled(
@@ -246,7 +248,7 @@ def read(
     """
     Let a read decide about an ambiguous row; raises NotNow before the settle time is over.
 
-    Present once is enough. Absent must be read as often as the provider's timings ask, each a gap apart.
+    Present once is enough. Absent, or lapsed, must be read as often as the provider's timings ask, each a gap apart.
     """
     if row.state is not State.AMBIGUOUS or row.posted_at is None:
         raise NotNow(f"{row.key} is {row.state}")
@@ -261,9 +263,10 @@ def read(
             if row.ambiguous_since is not None and (held_until or until):
                 changes["ambiguous_since"] = row.ambiguous_since + (due_at - now)
             return Step(row, row.model_copy(update=changes), Guarded.READING)
-        case Present():
+        case Present() if finding.standing is not Standing.EXPIRED or finding.blocked:
             after = _present(row, finding, now, resend_expired)
-        case Absent():
+        case Present() | Absent():
+            # An invitation that shows as lapsed does not show what was posted either.
             gap = timedelta(seconds=timings.read_gap)
             if row.absent_at is not None and now < row.absent_at + gap:
                 raise NotNow(f"{row.key} may be read again from {row.absent_at + gap} on")
@@ -272,6 +275,8 @@ def read(
                 after = row.model_copy(
                     update={"absent_reads": absent_reads, "absent_at": now, "due_at": now + gap, "reason": row.reason}
                 )
+            elif isinstance(finding, Present):
+                after = _present(row, finding, now, resend_expired)
             else:
                 after = _pending(
                     row,

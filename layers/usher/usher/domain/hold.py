@@ -9,9 +9,21 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+UNSETTLED = "unsettled"
+"""Stands in place of a grant's digest where only new invitations of a connection are held: too many are unsettled."""
+
+MOST_UNSETTLED = 50
+FEW_UNSETTLED = 25
+"""So many are lost with one request of a batching provider, and say nothing about the provider."""
+
 
 class Hold(BaseModel):
-    """One connection (`grant_digest` None) or one grant in it, held until a probe succeeds."""
+    """
+    One connection (`grant_digest` None) or one grant in it, held until a probe succeeds.
+
+    With UNSETTLED in place of the grant: new invitations of the connection, held until enough of the others are
+    settled by reads, which go on.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,3 +49,8 @@ class HoldRules:
     def next_probe(self, probes: int, now: datetime) -> datetime:
         """Say when to ask again."""
         return now + timedelta(seconds=min(self.longest_pause, self.first_pause * 2 ** min(probes, 16)))
+
+
+def too_many_unsettled(ambiguous: int, live: int) -> bool:
+    """Say whether new invitations must wait: more than fifty ambiguous rows, or, beyond a few, a tenth of the live."""
+    return ambiguous > MOST_UNSETTLED or (ambiguous > FEW_UNSETTLED and ambiguous * 10 > live)

@@ -247,11 +247,12 @@ GUARDED_FIELDS: dict[Guarded, tuple[str, ...]] = {
     # Planning beside a sender writes the wanted half alone.
     Guarded.ANNOTATING: ("hire_version", "policy_version", "want"),
     # A claim rests on both halves: it takes a snapshot of what is wanted.
-    Guarded.CLAIMING: ("state", "fence", "due_at", "want", "hire_version", "policy_version"),
+    # A word that comes late may bring an address without a higher version.
+    Guarded.CLAIMING: ("state", "fence", "due_at", "want", "hire_version", "policy_version", "address"),
     # An outcome belongs to one fence of one owner, whatever planning has written meanwhile.
     Guarded.RECORDING: ("state", "fence", "owner"),
     # A refusal is about what was sent; if something else is wanted by now, it is not the last word.
-    Guarded.REJECTING: ("state", "fence", "owner", "want", "hire_version", "policy_version"),
+    Guarded.REJECTING: ("state", "fence", "owner", "want", "hire_version", "policy_version", "address"),
     # A read counts once.
     Guarded.READING: ("state", "fence", "reads", "due_at"),
 }
@@ -308,5 +309,6 @@ def without_want(row: Invitation) -> dict[str, Any]:
     ended: dict[str, Any] = {"state": State.CANCELLED, "due_at": None}
     if not row.may_post:
         # The mailbox was perhaps mailed, so nobody else may mail it.
-        return ended | {"reason": "no longer wanted; whether the provider has the person was not settled"}
+        reason = "no longer wanted; whether the provider has the person was not settled"
+        return ended | {"mailed": row.mailed or None, "reason": reason}
     return ended | {"guard": None, "reason": "no longer wanted"}

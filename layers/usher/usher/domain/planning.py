@@ -140,7 +140,8 @@ def arranged(
         steps = tuple(
             unplannable(row, reason="; ".join(map(str, problems)), now=now)
             for row in _latest(file.rows)
-            if row.state is State.PENDING and row.intent is Intent.INVITE
+            # What is to be repaired or renewed goes on, unless it would have to be planned by this policy first.
+            if row.state is State.PENDING and (row.intent is Intent.INVITE or row.policy_version != str(stamp))
         )
         return HirePlan(_written(record, seen, result, str(stamp), now), seen, steps=steps, problems=problems)
     wants = {} if cancelled else {item.connection: item for item in decision if isinstance(item, Want)}
@@ -249,6 +250,8 @@ class _Builder:
     def _is_rehire(self, row: Invitation) -> bool:
         """A person who was taken back after the provider had them: their access may be gone by now."""
         went_out = row.state in IN_FLIGHT or row.state in (State.INVITED, State.ALREADY_MEMBER)
+        # What was cancelled before it was settled has perhaps mailed its mailbox, and must keep it.
+        went_out = went_out or (row.state is State.CANCELLED and not row.may_post)
         return went_out and not row.want
 
     def _guard(self, want: Want) -> tuple[str, str | None]:

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from usher.domain.address import canonical, domain_of, local_part_of
 from usher.domain.errors import BadAddress, Problem
 from usher.domain.hire import Name, NewHire, Zone
+from usher.domain.mass_guard import GuardRules
+from usher.domain.rate import Rate
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}$")]
 Organization = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
@@ -107,6 +109,10 @@ class Connection(_Ours):
     resend_expired: bool = True
     concurrency: int = Field(default=8, ge=1, le=100)
     timings: Timings
+    rate: Rate | None = None
+    """How fast it may be asked, reads included; None for as fast as it goes."""
+    invites_per_day: int | None = Field(default=None, ge=1)
+    """How many invitations the provider takes in a UTC day; None for no limit."""
 
 
 class SendTime(_Ours):
@@ -179,6 +185,7 @@ class Company(_Ours):
     allow_tags: bool = False
     time_zone: Zone
     mode: Mode = Mode.PLAN
+    guard: GuardRules = GuardRules()
 
 
 class Explanation(_Ours):

@@ -112,7 +112,8 @@ def rewanted(
     if row.state in IN_FLIGHT or with_provider:
         # The guard stays with the mailbox that was mailed.
         return Step(row, row.model_copy(update=wanted), Guarded.ANNOTATING)
-    if row.state is State.REJECTED and hire_version <= row.hire_version and want.grant.digest == row.grant_digest:
+    corrected = not row.want or want.address != row.address or want.grant.digest != row.grant_digest
+    if row.state is State.REJECTED and hire_version <= row.hire_version and not corrected:
         # Nothing about the person or the grant is new, so the provider's answer would not be either.
         return Step(row, row.model_copy(update={"policy_version": policy_version, "updated_at": now}), Guarded.PLANNING)
     if row.state is State.PARKED and not row.is_untried:
@@ -137,7 +138,8 @@ def rewanted(
         if row.state is not State.PENDING:
             actual |= {"reason": None, "attempts": 0, "defers": 0, "batch_limit": None}
         if row.state in (State.REJECTED, State.CANCELLED):
-            actual |= {"intent": Intent.INVITE, "open_parts": (), "mailed": row.mailed}
+            # What was found out before may be about another address.
+            actual |= {"intent": Intent.INVITE, "open_parts": (), "origin": None, "provider_ref": None, "drift": ()}
     return Step(row, row.model_copy(update=wanted | actual), Guarded.PLANNING)
 
 
@@ -192,6 +194,8 @@ def unparked(row: Invitation, *, now: datetime, timings: Timings) -> Step:
     else:
         due_at = max(now, row.posted_at + timedelta(seconds=timings.settle))
         actual |= {"state": State.AMBIGUOUS, "ambiguous_since": now, "due_at": due_at}
+        # A rehire that was never claimed has no snapshot yet; what a former generation sent went to this address.
+        actual |= {"sent_address": row.sent_address or row.address, "sent_grant": row.sent_grant or row.grant}
     return Step(row, row.model_copy(update=actual | {"updated_at": now}), Guarded.PLANNING)
 
 

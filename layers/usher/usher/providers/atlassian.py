@@ -30,6 +30,7 @@ from usher.domain.outcomes import (
     RefusedPerson,
 )
 from usher.domain.policy import Connection, Grant, Timings
+from usher.domain.rate import Rate
 from usher.http import Answer, Deadline, is_token
 from usher.ports import Ask, Call
 from usher.providers.atlassian_api import Organization
@@ -85,6 +86,16 @@ class Atlassian:
         return Timings(
             settle=180, absent_reads=2, read_gap=60, http_budget=13, provider_tail=60, read_lag=120, clock_skew=2
         )
+
+    @property
+    def rate(self) -> Rate:
+        """Careful, for no number is published for these calls; one that is, is 200 a minute (contract, section 7)."""
+        return Rate(requests=60, per=60)
+
+    @property
+    def invites_per_day(self) -> None:
+        """No daily limit is known."""
+        return None
 
     def connection_errors(self, connection: Connection) -> Sequence[str]:
         """Say what is wrong with a connection's lists."""

@@ -31,6 +31,7 @@ from usher.domain.outcomes import (
     Standing,
 )
 from usher.domain.policy import Connection, Grant, Timings
+from usher.domain.rate import Rate
 from usher.http import Answer, Deadline, bearer, date_time, is_token, send, url_of
 from usher.ports import Ask, Call
 from usher.providers.sentry_members import (
@@ -78,6 +79,10 @@ class Sentry:
     batch_size = 1
     tells_members = True
     timings = Timings(settle=90, absent_reads=1, http_budget=13, provider_tail=60, read_lag=5, clock_skew=2)
+    rate = Rate(requests=30, per=1)
+    """Of the 40 in a fixed second, with room for others who use the same token (contract, section 7)."""
+    invites_per_day = 100
+    """The organization's quota in 24 hours, and the inviting user's too (contract, section 7)."""
 
     def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client

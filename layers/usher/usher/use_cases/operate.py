@@ -1,8 +1,8 @@
-"""What an operator may do: let planned rows go live, take parked rows up again, replay parked notices."""
+"""What an operator may do: let planned rows go live, take up what is parked, approve a mass of invitations."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 from usher.domain.address import mailbox_of
 from usher.domain.hire import HireKey
@@ -14,6 +14,7 @@ from usher.domain.wanted import unparked
 from usher.ports import AuditEntry, Clock, Queues, Store
 
 MOST_LISTED = 1000
+MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +102,26 @@ class TakeUpAgain:
             raise NotNow(f"notice {notice_id} was changed meanwhile; look again")
         self.store.audit(AuditEntry(f"notice/{notice_id}", now, actor, "replay", reason))
         self.queues.wake_planning(notices=[notice_id])
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Let the guard against mass mistakes pass invitations, after it stopped or before it would."""
+
+    store: Store
+    clock: Clock
+
+    def __call__(self, *, invitations: int | None, until: datetime, actor: str, reason: str) -> None:
+        """Approve so many invitations more, or any number, until a time; replaces a former approval. Raises NotNow."""
+        now = self.clock.now()
+        if until <= now:
+            raise NotNow("an approval that has ended already approves nothing")
+        for _ in range(MOST_TRIES):
+            seen = self.store.counters(())
+            approved = replace(seen, guard=seen.guard.at(now).approving(invitations, until))
+            if self.store.put_counters(approved.next_to(seen), seen):
+                what = "any number" if invitations is None else str(invitations)
+                entry = AuditEntry("company", now, actor, "approve", f"{what} until {until.isoformat()}: {reason}")
+                self.store.audit(entry)
+                return
+        raise NotNow("senders are counting at this moment; run it again")

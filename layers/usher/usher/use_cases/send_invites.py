@@ -6,16 +6,16 @@ does nothing: the claim decides.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import batched
 
 from usher.domain.actual import claim, deferred, lease_ran_out, parked_at_limit, read, settled, taken_back
 from usher.domain.address import mailbox_of
-from usher.domain.errors import SecretUnavailable
-from usher.domain.hold import Hold, HoldRules
+from usher.domain.errors import SecretUnavailable, StoreUnavailable
+from usher.domain.hold import UNSETTLED, Hold, HoldRules, too_many_unsettled
 from usher.domain.invitation import Intent, Invitation, InvitationKey, Limits, NotNow, State, Step
 from usher.domain.outcomes import (
     Absent,
@@ -34,17 +34,25 @@ from usher.domain.outcomes import (
     RefusedPerson,
     Standing,
 )
+from usher.domain.pace import Group, is_counted
 from usher.domain.policy import Connection, Policy, PolicyVersion
 from usher.ports import Ask, Call, Clock, Provider, RemainingTime, Secrets, Store
+from usher.use_cases.keep_pace import KeepPace
 from usher.use_cases.plan_invites import PlanInvites
 
 MARGIN = 3.0
 """Seconds kept for recording outcomes before the platform ends the invocation."""
 
+RESERVED_BEYOND = 60.0
+"""Seconds after the end of an invocation when what it reserved of a budget, and did not account for, is free again."""
+
 OVERRUN = 1.0
 """Seconds by which the platform may end an invocation late."""
 
 MOST_ROUNDS = 50
+MOST_COUNTED = 1000
+"""Ambiguous, and pending, rows that are looked at to say whether too many are unsettled."""
+
 PAUSE_IN_PLAN_MODE = timedelta(minutes=15)
 PAUSE_UNPLANNED = timedelta(minutes=15)
 PAUSE_FOR_NEWER_POLICY = timedelta(minutes=1)
@@ -85,6 +93,9 @@ class _Run:
     owner: str
     remaining: RemainingTime
     sent: Sent
+    pace: KeepPace
+    limited: dict[str, LimitedUntil] = field(default_factory=dict)
+    """Connections that have told a limit in this wave: calls that have not begun are not made."""
     holds: dict[tuple[str, str | None], Hold] = field(default_factory=dict)
     probed: set[tuple[str, str | None]] = field(default_factory=set)
 
@@ -110,7 +121,14 @@ class SendInvites:
 
     def __call__(self, keys: Sequence[InvitationKey], remaining: RemainingTime) -> Sent:
         """Bring the named rows forward, and with them other due rows of the same connections where that is cheaper."""
-        run = _Run(self.new_owner(), remaining, Sent())
+        run = _Run(self.new_owner(), remaining, Sent(), KeepPace(self.store, self.policy))
+        try:
+            self._run(keys, run)
+        finally:
+            self._close(run)
+        return run.sent
+
+    def _run(self, keys: Sequence[InvitationKey], run: _Run) -> None:
         wanted = dict.fromkeys(keys)
         before: list[Invitation] = []
         for number in range(MOST_ROUNDS):
@@ -123,7 +141,13 @@ class SendInvites:
                 # Nothing to do, nothing that we can change, or no time: the sweep brings the rest back.
                 break
             before = due
-        return run.sent
+
+    def _close(self, run: _Run) -> None:
+        try:
+            run.pace.close(self.clock.now())
+        except StoreUnavailable as error:
+            # The outcomes are recorded; reservations run out by themselves.
+            run.sent.faults.append(error)
 
     def _companions(self, rows: Iterable[Invitation]) -> list[InvitationKey]:
         """Find other due rows that may share a request."""
@@ -158,6 +182,13 @@ class SendInvites:
     def _refresh_holds(self, due: Sequence[Invitation], run: _Run) -> None:
         names = {row.connection for row in due}
         run.holds = {(hold.connection, hold.grant_digest): hold for hold in self.store.holds(names)}
+        now = self.clock.now()
+        over = [h for h in run.holds.values() if h.grant_digest == UNSETTLED and h.next_probe <= now]
+        self._watch({hold.connection for hold in over}, run)
+        for hold in over:
+            if run.holds[hold.connection, UNSETTLED] == hold:
+                # Reads have settled enough of them.
+                self.store.release_hold(run.holds.pop((hold.connection, UNSETTLED)))
 
     def _housekept(self, due: Sequence[Invitation], run: _Run) -> list[Invitation]:
         """Do what needs no provider; give the rows that do."""
@@ -242,6 +273,8 @@ class SendInvites:
 
     def _held(self, row: Invitation, now: datetime, run: _Run) -> Hold | None:
         """Give the hold that keeps a row waiting; the first row after the pause passes as the probe."""
+        if is_counted(row) and (unsettled := run.holds.get((row.connection, UNSETTLED))) is not None:
+            return unsettled
         for name in ((row.connection, None), (row.connection, row.grant_digest)):
             hold = run.holds.get(name)
             if hold is None:
@@ -263,10 +296,25 @@ class SendInvites:
             run.probed.add(name)
         return None
 
+    def _watch(self, connections: Collection[str], run: _Run) -> None:
+        """Hold new invitations where too many are unsettled: what happens to these would happen to more."""
+        if not connections:
+            return
+        ambiguous = Counter(key.connection for key in self.store.rows_in_state(State.AMBIGUOUS, MOST_COUNTED))
+        now = self.clock.now()
+        pending: Counter[str] | None = None
+        for name in sorted(self.policy.connections.keys() & set(connections)):
+            if not too_many_unsettled(ambiguous[name], 0):
+                continue
+            pending = pending or Counter(k.connection for k in self.store.rows_in_state(State.PENDING, MOST_COUNTED))
+            if too_many_unsettled(ambiguous[name], ambiguous[name] + pending[name]):
+                settles_at = now + timedelta(seconds=self.policy.connections[name].timings.settle)
+                self._hold(name, UNSETTLED, f"{ambiguous[name]} invitations are unsettled", settles_at, run)
+
     def _grouped(self, ready: Sequence[Invitation], run: _Run) -> list[_Job]:
         """Put rows together that may share a request; those whose secret is missing wait."""
         groups: dict[tuple[object, ...], list[Invitation]] = {}
-        for row in ready:
+        for row in sorted(ready, key=lambda row: row.start_date or date.max):
             size = row.batch_limit if row.state is State.PENDING else None
             shared = (row.connection, row.state, row.grant_digest, row.intent, size)
             groups.setdefault(shared, []).append(row)
@@ -300,6 +348,7 @@ class SendInvites:
             if room[job.connection.name] > 0:
                 room[job.connection.name] -= 1
                 fitting.append(job)
+        fitting = self._admitted(fitting, run)
         now = self.clock.now()
         steps: dict[InvitationKey, Step] = {}
         for job in fitting:
@@ -311,6 +360,9 @@ class SendInvites:
         ours = {step.key: step.after for step, verdict in zip(steps.values(), verdicts, strict=True) if verdict.stands}
         run.sent.counts["claimed"] += len(ours)
         run.sent.counts["claim_lost"] += len(steps) - len(ours)
+        for key, step in steps.items():
+            if key not in ours:
+                run.pace.not_claimed(step.before)
         claimed = []
         for job in fitting:
             if job.rows[0].state is not State.PENDING:
@@ -319,12 +371,38 @@ class SendInvites:
                 claimed.append(_Job(job.connection, job.secret, rows))
         return claimed
 
+    def _admitted(self, jobs: Sequence[_Job], run: _Run) -> list[_Job]:
+        """Give what rate, budget and the guard against mass mistakes let go now; the rest waits without an attempt."""
+        now = self.clock.now()
+        groups = [Group(job.connection, job.rows, self._requests(job)) for job in jobs]
+        reserved_until = now + timedelta(seconds=run.remaining.seconds() + RESERVED_BEYOND)
+        waits = run.pace.admit(groups, now=now, reserved_until=reserved_until)
+        if not waits:
+            return list(jobs)
+        waiting = [row for job in jobs for row in job.rows if row.key in waits]
+        run.sent.counts["paced"] += len(waiting)
+        self._apply(
+            [deferred(row, until=(w := waits[row.key]).until, reason=w.reason, now=now) for row in waiting], run
+        )
+        going = [(job, tuple(row for row in job.rows if row.key not in waits)) for job in jobs]
+        return [_Job(job.connection, job.secret, rows) for job, rows in going if rows]
+
+    def _requests(self, job: _Job) -> int:
+        """Say how many requests a call makes, but for the pages of a long list."""
+        first = job.rows[0]
+        if first.state is State.AMBIGUOUS or first.intent is Intent.RESEND:
+            return 1
+        if first.intent is Intent.REPAIR:
+            return max(1, len(first.open_parts))
+        return 2 if not self.provider.tells_members or any(row.reads_first for row in job.rows) else 1
+
     # --- the call ---
 
     def _called(self, jobs: Sequence[_Job], run: _Run) -> list[_Ending]:
         """Make all calls, side by side within each connection's concurrency."""
         if not jobs:
             return []
+        run.limited.clear()
         if len(jobs) == 1:
             return self._call(jobs[0], run)
         endings: list[_Ending] = []
@@ -351,14 +429,28 @@ class SendInvites:
         seconds = min(job.connection.timings.http_budget, run.remaining.seconds() - MARGIN / 2)
         call = Call(job.connection, job.secret, seconds, self.clock.now())
         reads = job.rows[0].state is State.AMBIGUOUS
+        if (limited := run.limited.get(job.connection.name)) is not None:
+            told = ReadFailed(limited.reason, limited.until) if reads else limited
+            return [_Ending(row, told, job.secret) for row in job.rows]
         try:
-            return self._look_up(job, call) if reads else self._attempt(job, call)
+            endings = self._look_up(job, call) if reads else self._attempt(job, call)
+            self._heed(job, endings, run)
+            return endings
         except Exception as error:  # noqa: BLE001 - a fault of the adapter must not cost the other rows their outcome.
             run.sent.faults.append(error)
             reason = f"the adapter failed with {type(error).__name__}"
             now = self.clock.now()
             unknown = ReadFailed(reason) if reads else Ambiguous(reason)
             return [_Ending(row, unknown, job.secret, now) for row in job.rows]
+
+    def _heed(self, job: _Job, endings: Sequence[_Ending], run: _Run) -> None:
+        """Remember a limit at once, for the calls of this wave that have not begun."""
+        for ended in endings:
+            match ended.ending:
+                case LimitedUntil(reason, until):
+                    run.limited[job.connection.name] = LimitedUntil(reason, until)
+                case ReadFailed(reason, until) if until is not None:
+                    run.limited[job.connection.name] = LimitedUntil(reason, until)
 
     def _look_up(self, job: _Job, call: Call) -> list[_Ending]:
         findings = self.provider.look_up(call, [_ask(row) for row in job.rows])
@@ -397,6 +489,7 @@ class SendInvites:
             ending, at_once = self._with_fresh_secret(ended, connection, run)
             held_until = self.clock.now() if at_once else self._placed(ended.row, ending, placed, run)
             run.sent.counts[type(ending).__name__] += 1
+            run.pace.attempted(ended.row, ending, ended.posted_at)
             try:
                 steps.append(self._step(ended, ending, connection, held_until))
             except NotNow as error:
@@ -504,11 +597,19 @@ class SendInvites:
         if not steps:
             return
         freed: list[str] = []
+        lost: set[str] = set()
         for step, verdict in zip(steps, self.store.apply(steps), strict=True):
             run.sent.counts[f"write_{verdict}"] += 1
             if verdict.stands and step.releases:
                 freed.append(step.before.holder)
+            if step.before.state is State.SENDING and step.after.state is State.AMBIGUOUS:
+                lost.add(step.key.connection)
         self.planning.mailbox_freed(freed)
+        try:
+            self._watch(lost, run)
+        except StoreUnavailable as error:
+            # What is recorded is recorded; the next loss looks again.
+            run.sent.faults.append(error)
 
 
 def _ask(row: Invitation) -> Ask:
@@ -539,6 +640,8 @@ def _as_outcome(found: Finding, row: Invitation) -> Outcome | None:
             return LimitedUntil(reason, until) if until is not None else NotSent(reason)
         case Present(blocked=str(blocked)):
             return RefusedPerson(blocked)
+        case Present(_, Standing.EXPIRED) if not row.may_post:
+            return Ambiguous("what was posted before may not show yet")
         case Present(ref, Standing.EXPIRED, _, drift):
             return AlreadyInvited(ref, expired=True, drift=drift)
         case Present(_, _, open_parts) if open_parts and not row.reads_first:
