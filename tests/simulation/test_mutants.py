@@ -1,0 +1,21 @@
+"""What the simulation is worth: each seeded bug of the protocol breaks a promise within so many schedules."""
+
+import pytest
+
+from tests.simulation.campaign import problems_of
+from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.schedule import drawn
+
+BOUND = 2500
+
+
+def name_of(mutant: Mutant) -> str:
+    """Name a bug."""
+    return mutant.__name__
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=name_of)
+def test_a_seeded_bug_is_caught(mutant: Mutant) -> None:
+    """By the same schedules that the code itself survives."""
+    with mutant():
+        assert any(problems_of(drawn(seed)) for seed in range(BOUND))
