@@ -31,6 +31,7 @@ class FakeProvider:
     timings: Timings = field(default_factory=lambda: Timings(settle=90, absent_reads=1))
     rate: Rate | None = None
     invites_per_day: int | None = None
+    invitation_days: int | None = None
     people: dict[str, Standing] = field(default_factory=dict)
     mails: list[str] = field(default_factory=list)
     requests: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)

@@ -368,7 +368,7 @@ class SimulatedStack:
             self.time.run(self.time.now - self.time.now % 3600 + 3600)
             for _ in range(2):  # A clock that is behind takes the first for one of the hour before.
                 self.start(self._sweep)
-                self.time.run(self.time.now + 59)
+                self.time.run(self.time.now + 30)
             self._quiet()
 
     def _quiet(self) -> None:

@@ -124,6 +124,7 @@ def _connections(tables: Any, file: str, providers: Mapping[str, Provider]) -> A
         if isinstance(timings, dict):
             timings = provider.timings.model_dump() | timings
         limits = {"rate": provider.rate, "invites_per_day": provider.invites_per_day}
+        limits["invitation_days"] = provider.invitation_days
         connections[name] = {**limits, **table, "name": name, "timings": timings}
     return connections
 

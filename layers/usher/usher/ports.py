@@ -296,6 +296,10 @@ class Provider(Protocol):
         """How fast it may be asked, for a connection that says nothing else."""
 
     @property
+    def invitation_days(self) -> int | None:
+        """How many days an invitation can be accepted; None where it does not lapse."""
+
+    @property
     def invites_per_day(self) -> int | None:
         """How many invitations it takes in a day, for a connection that says nothing else; None for no limit."""
 

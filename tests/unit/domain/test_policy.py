@@ -149,6 +149,33 @@ def test_the_send_time_is_an_offset_to_the_start_date_in_the_zone_of_the_hire(
     assert wants(policy, a_hire(time_zone=zone))[0].send_not_before == expected
 
 
+@pytest.mark.parametrize(
+    ("send", "expected"),
+    [
+        (None, datetime(2026, 9, 22, 7, 0, tzinfo=UTC)),
+        (SendTime(days_before=60), datetime(2026, 9, 22, 7, 0, tzinfo=UTC)),
+        (SendTime(days_before=60, at=time(12, 0)), datetime(2026, 9, 22, 10, 0, tzinfo=UTC)),
+        (SendTime(days_before=7), datetime(2026, 10, 13, 7, 0, tzinfo=UTC)),
+    ],
+)
+def test_an_invitation_is_never_sent_so_early_that_it_lapses_before_the_first_day(
+    send: SendTime | None, expected: datetime
+) -> None:
+    """Sentry's lives thirty days; two of them are to spare."""
+    connection = a_connection("main", invitation_days=30)
+    policy = a_policy(a_rule("r", When(everyone=True), send=send), connections={"main": connection})
+
+    assert wants(policy, a_hire())[0].send_not_before == expected
+
+
+def test_an_invitation_for_somebody_whose_first_day_is_not_known_goes_out_at_once() -> None:
+    """Nothing says how early that is."""
+    connection = a_connection("main", invitation_days=30)
+    policy = a_policy(a_rule("r", When(everyone=True)), connections={"main": connection})
+
+    assert wants(policy, a_hire(start_date=None))[0].send_not_before == NOW
+
+
 def test_a_rule_with_a_send_time_needs_a_start_date() -> None:
     """It says which rule asks for it."""
     policy = a_policy(a_rule("r", When(everyone=True), send=SendTime(days_before=7)))

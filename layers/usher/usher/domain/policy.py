@@ -91,6 +91,10 @@ class Timings(_Ours):
         return needed - (self.settle + (self.absent_reads - 1) * self.read_gap)
 
 
+SPARE_DAYS = 2
+"""How long an invitation must live beyond the first day of work, at least, whatever a rule says."""
+
+
 class Connection(_Ours):
     """One organization at one provider, and everything that may be granted in it."""
 
@@ -107,6 +111,8 @@ class Connection(_Ours):
     team_roles: tuple[Identifier, ...] = ()
     allow_privileged: bool = False
     resend_expired: bool = True
+    invitation_days: int | None = Field(default=None, ge=SPARE_DAYS + 1, le=365)
+    """How many days an invitation can be accepted; None where it does not lapse."""
     concurrency: int = Field(default=8, ge=1, le=100)
     timings: Timings
     rate: Rate | None = None
@@ -285,13 +291,19 @@ class Policy(_Ours):
         return tuple(problems) or tuple(wants.values())
 
     def _send_time(self, rule: Rule, hire: NewHire, now: datetime) -> datetime | None:
-        if rule.send is None:
-            return now
+        """Say when to send: as the rule says, but never so early that the invitation lapses before the first day."""
         if hire.start_date is None:
-            return None
+            return now if rule.send is None else None
         zone = ZoneInfo(hire.time_zone or self.company.time_zone)
-        day = hire.start_date - timedelta(days=rule.send.days_before)
-        return datetime.combine(day, rule.send.at, tzinfo=zone).astimezone(UTC)
+        send = rule.send or SendTime(days_before=0)
+        first_morning = datetime.combine(hire.start_date, send.at)
+
+        def days_before(days: int) -> datetime:
+            return (first_morning - timedelta(days=days)).replace(tzinfo=zone).astimezone(UTC)
+
+        moment = now if rule.send is None else days_before(send.days_before)
+        life = self.connections[rule.connection].invitation_days
+        return moment if life is None else max(moment, days_before(life - SPARE_DAYS))
 
 
 def policy_errors(policy: Policy) -> list[str]:

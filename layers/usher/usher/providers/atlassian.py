@@ -93,6 +93,11 @@ class Atlassian:
         return Rate(requests=60, per=60)
 
     @property
+    def invitation_days(self) -> None:
+        """An invitation is membership at once; there is nothing that could lapse."""
+        return None
+
+    @property
     def invites_per_day(self) -> None:
         """No daily limit is known."""
         return None

@@ -82,6 +82,7 @@ class Sentry:
     rate = Rate(requests=30, per=1)
     """Of the 40 in a fixed second, with room for others who use the same token (contract, section 7)."""
     invites_per_day = 100
+    invitation_days = 30
     """The organization's quota in 24 hours, and the inviting user's too (contract, section 7)."""
 
     def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
