@@ -1,13 +1,11 @@
 """The stores that one suite runs against: the one in memory, and the DynamoDB adapter over each lane."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.fakes.store import MemoryStore
 from tests.unit.aws import lanes
-from tests.unit.aws.differences import DIFFERENCES
 from usher.aws.clients import Clients
 from usher.aws.table import DynamoTable
 from usher.ports import Store
@@ -27,26 +25,10 @@ def dynamodb_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint
 
 
-@contextmanager
-def on_lane(request: pytest.FixtureRequest) -> Iterator[Clients]:
-    """Give clients of the lane that a test asks for. A known difference must show, or its line is out of date."""
-    lane: str = request.param
-    if reason := DIFFERENCES.get(lane, {}).get(request.node.originalname):
-        failures = (AssertionError, pytest.fail.Exception)
-        request.applymarker(pytest.mark.xfail(reason=f"{lane} {reason}", strict=True, raises=failures))
-    if lane == "moto":
-        with lanes.moto() as clients:
-            yield clients
-        return
-    clients = lanes.clients_at(request.getfixturevalue(lane))
-    yield clients
-    clients.dynamodb.close()
-
-
-@pytest.fixture(params=lanes.LANES)
+@pytest.fixture(params=lanes.EMULATORS)
 def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
-    """The real clients, over each lane in turn."""
-    with on_lane(request) as clients:
+    """The real clients, over each emulator in turn."""
+    with lanes.on_lane(request) as clients:
         yield clients
 
 
@@ -68,5 +50,5 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
-    with on_lane(request) as clients:
+    with lanes.on_lane(request) as clients:
         yield DynamoTable(clients.dynamodb, lanes.new_table(clients.dynamodb))

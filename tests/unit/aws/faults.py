@@ -5,7 +5,6 @@ from typing import Any
 
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
-from moto.core.models import botocore_stubber
 
 
 def error(code: str, **more: Any) -> dict[str, Any]:
@@ -45,10 +44,9 @@ def losing_answers(client: Any, operation: str, times: int) -> None:
         if left == 0:
             return
         left -= 1
-        if botocore_stubber("before-send", request) is None:  # Moto does not hold this client.
-            session = URLLib3Session()
-            session.send(request)
-            session.close()
+        session = URLLib3Session()
+        session.send(request)
+        session.close()
         raise ConnectionClosedError(endpoint_url=request.url)
 
     service = client.meta.service_model.service_name

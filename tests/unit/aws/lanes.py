@@ -24,12 +24,14 @@ import pytest
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
+from tests.unit.aws.differences import DIFFERENCES
 from usher.aws.clients import Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-LANES = ("ministack", "dynamodb_local", "moto")
+EMULATORS = ("ministack", "dynamodb_local")
+LANES = (*EMULATORS, "moto")
 
 ROOT = Path(__file__).parents[3]
 MINISTACK = ROOT / ".venv-local" / "bin" / "ministack"
@@ -97,6 +99,22 @@ def dynamodb_local(folder: Path) -> Iterator[str]:
     command += ["-jar", str(DYNAMODB_LOCAL / "DynamoDBLocal.jar"), "-inMemory", "-disableTelemetry"]
     with _running([*command, "-port", str(port)], f"http://127.0.0.1:{port}", "/", folder, {}) as endpoint:
         yield endpoint
+
+
+@contextmanager
+def on_lane(request: pytest.FixtureRequest) -> Iterator[Clients]:
+    """Give clients of the lane that a test asks for. A known difference must show, or its line is out of date."""
+    lane: str = request.param
+    if reason := DIFFERENCES.get(lane, {}).get(request.node.originalname):
+        failures = (AssertionError, pytest.fail.Exception)
+        request.applymarker(pytest.mark.xfail(reason=f"{lane} {reason}", strict=True, raises=failures))
+    if lane == "moto":
+        with moto() as clients:
+            yield clients
+        return
+    clients = clients_at(request.getfixturevalue(lane))
+    yield clients
+    clients.dynamodb.close()
 
 
 def new_table(client: "DynamoDBClient") -> str:

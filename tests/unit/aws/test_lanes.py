@@ -1,5 +1,6 @@
 """What AWS documents and the adapter rests on: each lane does it, or its difference is listed."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -8,10 +9,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.unit.aws import lanes
 from tests.unit.aws.differences import DIFFERENCES
 from usher.aws.clients import Clients
 
 PAGE = Path(__file__).parents[3] / "docs" / "stores.md"
+
+
+@pytest.fixture(params=lanes.LANES)
+def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
+    """The real clients, over each lane in turn."""
+    with lanes.on_lane(request) as clients:
+        yield clients
 
 
 def put(clients: Clients, table: str, **attributes: Any) -> None:
