@@ -20,7 +20,7 @@ HIRES = int(os.environ.get("USHER_HIRES") or 300)
 KILLS = int(os.environ.get("USHER_KILLS") or 60)
 SEED = int(os.environ.get("USHER_SEED") or 1)
 ENOUGH_TO_MEET_EVERYTHING = 500
-"""Which trouble a connection meets is drawn, and processes are never as punctual as to meet all of it in a short run."""
+"""Which trouble a connection meets is drawn, and processes are never so punctual as to meet all in a short run."""
 
 pytestmark = [
     pytest.mark.runtime,
