@@ -20,17 +20,22 @@ from tests.processes.hires import SECRETS, Hired, hires, seeds
 from tests.processes.proxy import Direction, Fault, Network
 from tests.processes.report import Report
 from tests.processes.stack import TIMEOUT, Processes, Worker
+from usher.domain.invitation import State
 from usher_local.simulators.atlassian import Atlassian
 from usher_local.simulators.faults import Fault as Answer
 from usher_local.simulators.sentry import Sentry
 
 PATIENCE_FOR_A_POINT = 2.5
+PATIENCE_FOR_A_LIFE = 20.0
+PATIENCE_FOR_WORK = 20.0
 PATIENCE_FOR_PEACE = 90.0
+MOST_MESSAGES = 60
+MOST_PENDING = 200
 STEPS_BETWEEN_SILENCES = 10
 STEPS_BETWEEN_REFUSALS = 10
 
 _WAYS = ("table", "table", "table", "provider", "provider", "provider", "moment", "moment", "environment")
-_VICTIMS = ("plan", "plan", "atlassian", "atlassian", "atlassian", "atlassian", "sentry-1", "sentry-2", "sweep")
+_VICTIMS = ("plan", "plan", "atlassian", "atlassian", "atlassian", "sentry-1", "sentry-1", "sentry-2", "sweep")
 
 
 def run(count: int, kills: int, seed: int, folder: Path) -> Report:
@@ -59,6 +64,20 @@ def run(count: int, kills: int, seed: int, folder: Path) -> Report:
     return report
 
 
+class _Silence:
+    """An environment that AWS does not answer, until it has timed out; or nothing came for it to do."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._before = worker.runtime.endings["timed out"]
+        self._until = time.monotonic() + 3 * TIMEOUT
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has had its effect, or will have none."""
+        return self.worker.runtime.endings["timed out"] > self._before or time.monotonic() > self._until
+
+
 class Campaign:
     """Trouble first, then peace, then what is to be counted."""
 
@@ -70,7 +89,7 @@ class Campaign:
         self._ways = Deck(_WAYS, random)
         self._victims = Deck(_VICTIMS, random)
         self._answers = Deck(ANSWERS, random)
-        self._silences: list[tuple[float, Draw]] = []
+        self._silenced: _Silence | None = None
 
     def trouble(self, people: Sequence[Hired], kills: int) -> None:
         """Let the hires come in, a few at a time, and kill a process after each few."""
@@ -79,17 +98,18 @@ class Campaign:
         for step in range(kills):
             for body in messages[len(messages) * step // kills : len(messages) * (step + 1) // kills]:
                 self._cloud.clients.sqs.send_message(QueueUrl=self._cloud.queues["intake"].url, MessageBody=body)
-            self._bad_answer()
+            self._bad_answers()
             if step % STEPS_BETWEEN_REFUSALS == 0:
                 self._random.choice(list(self._processes.fronts.values())).proxy.refuse(0.5)
             self._silence(step)
-            self._kill()
+            self._kill_somebody()
+            self._let_work()
             self._processes.check()
 
     def peace(self, people: Sequence[Hired]) -> None:
         """End every fault, move dead letters back as an operator would, and wait until nothing is left to do."""
         self._processes.calm()
-        until = time.monotonic() + PATIENCE_FOR_PEACE
+        until = time.monotonic() + PATIENCE_FOR_PEACE + len(people) / 50
         while time.monotonic() < until:
             self._processes.check()
             self._report.dead_letters += self._cloud.redrive()
@@ -122,32 +142,60 @@ class Campaign:
         ]
         return [text for _, text in sorted(placed, key=lambda item: item[0])]
 
-    def _bad_answer(self) -> None:
-        simulator = self._random.choice(list(self._processes.fronts.values())).simulator
-        rule = self._answers.draw()
-        with simulator.lock:
-            if not any(fault.times > 0 for fault in simulator.faults):
-                simulator.faults.append(Answer.read(rule))
+    def _let_work(self) -> None:
+        """Wait where more came in than a system that keeps being killed gets done; it dies at work, not of overwork."""
+        until = time.monotonic() + PATIENCE_FOR_WORK
+        while time.monotonic() < until:
+            pending = self._cloud.table.rows_in_state(State.PENDING, MOST_PENDING)
+            if len(pending) < MOST_PENDING and self._cloud.held().get("intake", 0) < MOST_MESSAGES:
+                return
+            time.sleep(0.5)  # Other processes do the work; there is nothing else to wait for.
+
+    def _bad_answers(self) -> None:
+        """Let each provider have one bad answer in store."""
+        for front in self._processes.fronts.values():
+            with front.simulator.lock:
+                if not any(fault.times > 0 for fault in front.simulator.faults):
+                    front.simulator.faults.append(Answer.read(self._answers.draw()))
 
     def _silence(self, step: int) -> None:
-        """Let AWS not answer one environment for as long as a function may run, so that the platform ends it."""
-        for end, draw in self._silences:
-            if end < time.monotonic():
-                draw.always = None
-        if step % STEPS_BETWEEN_SILENCES == STEPS_BETWEEN_SILENCES // 2:
-            draw = self._processes.workers[self._victims.draw()].draw
-            draw.always = SILENCE
-            self._silences.append((time.monotonic() + TIMEOUT, draw))
+        """Let AWS not answer one environment until the platform ends it at its time limit; nobody else may kill it."""
+        if self._silenced is not None and self._silenced.is_over:
+            self._silenced.worker.draw.always = None
+            self._silenced = None
+        if self._silenced is None and step % STEPS_BETWEEN_SILENCES == STEPS_BETWEEN_SILENCES // 2:
+            self._silenced = _Silence(self._processes.workers[self._victims.draw()])
+            self._silenced.worker.draw.always = SILENCE
+
+    @property
+    def _mortals(self) -> list[Worker]:
+        silenced = self._silenced.worker if self._silenced is not None else None
+        return [worker for worker in self._processes.workers.values() if worker is not silenced]
+
+    def _kill_somebody(self) -> None:
+        """Kill at the moment that is drawn; where it found nobody alive, whoever is alive next."""
+        before = self._report.kills.total()
+        self._kill()
+        until = time.monotonic() + PATIENCE_FOR_A_LIFE
+        while self._report.kills.total() == before and time.monotonic() < until:
+            for worker in self._random.sample(self._mortals, len(self._mortals)):
+                if worker.runtime.kill():
+                    self._count("at any moment", killed=True)
+                    break
+            else:
+                time.sleep(0.1)  # All are dead, and come back with their next message.
 
     def _kill(self) -> None:
         worker = self._processes.workers[self._victims.draw()]
+        if worker not in self._mortals:
+            worker = self._random.choice(self._mortals)
         direction = self._random.choice(list(Direction))
         after = self._random.choice((0, 0, 1, 60, 200))
         requests = self._random.randrange(6)
         match self._ways.draw():
             case "provider" if worker.provider is not None:
                 # Environments of one provider share its address, so whoever of them is at work dies.
-                crew = [one for one in self._processes.workers.values() if one.provider == worker.provider]
+                crew = [one for one in self._mortals if one.provider == worker.provider]
                 draw = self._processes.fronts[worker.provider].draw
                 self._at_a_point(draw, requests % 3, direction, after, f"in a call to the provider, {direction}", crew)
             case "table" | "provider":
@@ -155,9 +203,9 @@ class Campaign:
             case way:
                 time.sleep(self._random.random())  # Any moment of another process's life.
                 if way == "environment":
-                    self._count("with the environment", worker.runtime.kill_environment())
+                    self._count("with the environment", killed=worker.runtime.kill_environment())
                 else:
-                    self._count("at any moment", worker.runtime.kill())
+                    self._count("at any moment", killed=worker.runtime.kill())
 
     def _at_a_point(
         self, draw: Draw, requests: int, direction: Direction, after: int, name: str, workers: Sequence[Worker]
@@ -167,15 +215,15 @@ class Campaign:
         def strike() -> None:
             for worker in workers:
                 if worker.runtime.is_busy:
-                    self._count(name, worker.runtime.kill())
+                    self._count(name, killed=worker.runtime.kill())
             struck.set()
 
         draw.arm(requests, Fault(name, direction, after, strike=strike, goes_on=True))
         if not struck.wait(PATIENCE_FOR_A_POINT):
             draw.disarm()  # Nobody came by; where the fault is already on its way, it strikes a little later.
-            self._count("at any moment", workers[0].runtime.kill())
+            self._count("at any moment", killed=workers[0].runtime.kill())
 
-    def _count(self, way: str, killed: bool) -> None:
+    def _count(self, way: str, *, killed: bool) -> None:
         self._report.kills[way] += killed
 
 

@@ -62,7 +62,8 @@ class FaultProxy:
         self._network = network
         self._target = target
         self._draw = draw
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.struck: Counter[str] = Counter()
 
@@ -72,24 +73,34 @@ class FaultProxy:
 
     async def listen(self) -> None:
         """Listen, on the same port as before if there was one."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        # Not asyncio's server: closed in the moment of an accept, it loses the connection without closing it.
+        self._listener = socket.create_server((LOOPBACK, self.port), backlog=128)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def close(self) -> None:
-        """Listen no longer."""
-        if self._server is not None:
-            self._server.close()
-            self._server.abort_clients()
-            self._server = None
+        """Listen no longer, and break what is open."""
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        for writer in self._open:
+            _reset(writer)
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionError):
+            connection, _ = listener.accept()
+            self._network.start(self._serve(connection))
 
     async def _refuse(self, seconds: float) -> None:
-        if self._server is None:
+        if self._listener is None:
             return
         self.struck["refused"] += 1
         await self.close()
         await asyncio.sleep(seconds)
         until = time.monotonic() + 10
-        while self._server is None:
+        while self._listener is None:
             try:
                 await self.listen()
             except OSError:  # A connection of somebody else has got our port meanwhile; it will not keep it.
@@ -97,23 +108,25 @@ class FaultProxy:
                     raise
                 await asyncio.sleep(0.1)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._network.remember(asyncio.current_task())
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        self._open.add(writer)
+        back: asyncio.StreamWriter | None = None
         try:
             there, back = await asyncio.open_connection(LOOPBACK, self._target)
-        except OSError:
-            _reset(writer)
-            return
-        exchange = _Exchange()
-        try:
+            exchange = _Exchange()
             # A side that is told too late must not stop the other: a request that was held still arrives.
             await asyncio.gather(
                 self._pump(reader, back, Direction.UP, exchange, writer),
                 self._pump(there, writer, Direction.DOWN, exchange, back),
             )
+        except ConnectionError:
+            _reset(writer)
         finally:
-            writer.close()
-            back.close()
+            self._open.discard(writer)
+            for end in (writer, back):
+                if end is not None:
+                    end.close()
 
     async def _pump(
         self,
@@ -190,19 +203,14 @@ class Network:
         return proxy
 
     def soon(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something on the loop, and do not wait for it."""
+        """Do something on the loop, and do not wait for it; for other threads."""
+        self._loop.call_soon_threadsafe(self.start, work)
 
-        async def remembered() -> None:
-            self.remember(asyncio.current_task())
-            await work
-
-        asyncio.run_coroutine_threadsafe(remembered(), self._loop)
-
-    def remember(self, task: asyncio.Task[Any] | None) -> None:
-        """End this task when the network ends."""
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something on the loop, until the network ends at the latest."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=20)
@@ -210,11 +218,12 @@ class Network:
     async def _end(self) -> None:
         for proxy in self._proxies:
             await proxy.close()
+        await asyncio.sleep(0)  # A connection that was only just accepted is taken over, or nobody would close it.
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # Transports close in the turn after.
+        await asyncio.sleep(0.05)  # Transports close in the turns after.
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from usher_local.places import BUILD, LOOPBACK, ROOT
+from usher_local.places import LOOPBACK, ROOT
 
 PROCESSOR = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 PYTHON = ROOT / ".venv-runtime" / "bin" / "python"
@@ -34,13 +34,13 @@ class Runtime:
     The emulator takes one invocation at a time and starts the function's process again after it died.
     """
 
-    def __init__(self, name: str, function: str, variables: Mapping[str, str], folder: Path, timeout: int) -> None:
+    def __init__(self, name: str, built: Path, variables: Mapping[str, str], folder: Path, timeout: int) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.timeout = timeout
         self.is_busy = False
         self.endings: Counter[str] = Counter()
-        self._function = function
+        self._built = built
         self._variables = dict(variables)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -117,7 +117,6 @@ class Runtime:
             time.sleep(0.02)  # Another process comes up; there is nothing else to wait for.
 
     def _started(self, api_port: int) -> "subprocess.Popen[bytes]":
-        folder = BUILD / self._function
         command = [
             *DIE_WITH_PARENT,
             str(_emulator()),
@@ -129,8 +128,8 @@ class Runtime:
         variables = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self._folder),
-            "LAMBDA_TASK_ROOT": str(folder),
-            "AWS_LAMBDA_FUNCTION_NAME": self._function,
+            "LAMBDA_TASK_ROOT": str(self._built),
+            "AWS_LAMBDA_FUNCTION_NAME": self._built.name,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.timeout),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -138,7 +137,7 @@ class Runtime:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,
-                cwd=folder,
+                cwd=self._built,
                 env=variables | self._variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

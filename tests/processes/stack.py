@@ -134,20 +134,21 @@ class Processes:
         return SourceMapping(self.workers[name].runtime, self._cloud, sources, batch, self._stream(), MISFORTUNE)
 
     def _copied_layer(self) -> Path:
-        """Copy the built package and put the stage file into the copy; its dependencies stay where they were built."""
-        copy = self._folder / "layer"
-        shutil.copytree(BUILD / "UsherLayer" / "python" / "usher", copy / "usher")
+        """Copy what was built, and put the stage file into the copy; nobody builds anew beneath a campaign."""
+        shutil.copytree(BUILD, self._folder / "build")
+        layer = self._folder / "build" / "UsherLayer" / "python"
         addresses = {name: f"http://{LOOPBACK}:{front.proxy.port}" for name, front in self.fronts.items()}
         addresses["atlassian"] += "/admin"
         text = with_addresses(STAGE_FILE.read_text(encoding="utf-8"), addresses, STAGE_FILE.name)
-        (copy / "usher" / "stages" / f"{STAGE}.toml").write_text(text, encoding="utf-8")
-        return copy
+        (layer / "usher" / "stages" / f"{STAGE}.toml").write_text(text, encoding="utf-8")
+        return layer
 
     def _worker(self, name: str, function: str, provider: str | None = None) -> Worker:
         draw = Draw(self._stream())
         proxy = self._proxy(self._cloud.port, draw)
+        built = self._folder / "build" / function
         variables = {
-            "PYTHONPATH": f"{BUILD / function}:{self._layer}:{BUILD / 'UsherLayer' / 'python'}",
+            "PYTHONPATH": f"{built}:{self._layer}",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
@@ -164,4 +165,4 @@ class Processes:
         if provider is None:
             # As in the template: senders wake nobody.
             variables["USHER_PROVIDER_QUEUES"] = json.dumps({one: self._cloud.queues[one].url for one in self.fronts})
-        return Worker(Runtime(name, function, variables, self._folder, TIMEOUT), draw, provider)
+        return Worker(Runtime(name, built, variables, self._folder, TIMEOUT), draw, provider)
