@@ -6,9 +6,8 @@ from usher.ports import WebhookRequest
 from usher.sources.bamboohr import BambooHr
 from usher.sources.canonical import Canonical
 from usher.sources.greenhouse import Greenhouse
-from usher.sources.webhook import SignedWebhook
 
-_SOURCES: tuple[type[SignedWebhook], ...] = (Canonical, Greenhouse, BambooHr)
+_SOURCES = (Canonical, Greenhouse, BambooHr)
 _DELIVERY_HEADERS = {Canonical.name: "webhook-id", Greenhouse.name: "greenhouse-event-id"}
 
 

@@ -25,10 +25,6 @@ ENOUGH_TO_MEET_EVERYTHING = 500
 pytestmark = [
     pytest.mark.runtime,
     pytest.mark.skipif(
-        "USHER_KILLS" not in os.environ,
-        reason="LOUD: `make kill-test` runs this; its outcome still depends on how busy the machine is",
-    ),
-    pytest.mark.skipif(
         not sys.platform.startswith("linux") and "USHER_COMPULSORY_LANES" not in os.environ,
         reason="LOUD: the Lambda runtime emulator runs on Linux alone; CI runs this lane",
     ),

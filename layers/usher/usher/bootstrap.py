@@ -72,8 +72,8 @@ class Stack:
 
     @cached_property
     def listened_to(self) -> dict[str, Source]:
-        """The sources that this stage listens to."""
-        return {name: self.sources[name] for name in self.stage.sources}
+        """The sources that this stage listens to, as it wants them."""
+        return {name: self.sources[name].configured(settings) for name, settings in self.stage.source_settings.items()}
 
     @cached_property
     def store(self) -> DynamoTable:

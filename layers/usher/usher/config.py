@@ -34,6 +34,7 @@ class _Ours(BaseModel):
 class _SourceTable(_Ours):
     base_url: str | None = None
     options: dict[str, str] = Field(default_factory=dict)
+    fields: dict[str, str] = Field(default_factory=dict)
 
 
 class _Sender(_Ours):
@@ -56,7 +57,7 @@ class Stage(_Ours):
     def source_settings(self) -> dict[str, SourceSettings]:
         """The settings of each source that this stage listens to."""
         return {
-            name: SourceSettings(name=name, base_url=table.base_url, options=table.options)
+            name: SourceSettings(name, table.base_url, table.options, table.fields)
             for name, table in self.sources.items()
         }
 
@@ -157,13 +158,10 @@ def _source_errors(stage: Stage, sources: Mapping[str, Source]) -> list[str]:
         if source is None:
             errors.append(f"source {name!r}: is not one of {', '.join(sorted(sources))}")
             continue
-        if source.details is not None:
-            errors += [f"source {name!r}: {error}" for error in source.details.settings_errors(settings)]
-            if settings.base_url is not None:
-                found = url_errors(settings.base_url, stage.allowed_hosts, source.details.is_vendor_host)
-                errors += [f"source {name!r}: base_url: {error}" for error in found]
-        elif settings.base_url is not None:
-            errors.append(f"source {name!r}: base_url: this source sends everything itself")
+        errors += [f"source {name!r}: {error}" for error in source.settings_errors(settings)]
+        if settings.base_url is not None and source.details is not None:
+            found = url_errors(settings.base_url, stage.allowed_hosts, source.details.is_vendor_host)
+            errors += [f"source {name!r}: base_url: {error}" for error in found]
     return errors
 
 

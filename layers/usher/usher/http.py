@@ -79,26 +79,34 @@ def send(
     authorization: str,
     deadline: Deadline,
     body: object = None,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     read: Callable[[bytes], Any] | None = None,
 ) -> Answer | NotSent | Ambiguous:
     """
-    Make one request with an optional JSON body; never a second one, never a redirect.
+    Make one request with an optional JSON or form body; never a second one, never a redirect.
 
-    Never raises for what the network or the other side does. `authorization` is `bearer` or `basic`; `read` makes the
-    answer's `json` of its bytes, `strict_json` if nothing else is asked for, and must not raise either.
+    Never raises for what the network or the other side does. `authorization` is `bearer` or `basic`, or empty where
+    the form carries the secret; `headers` are further ones; `read` makes the answer's `json` of its bytes,
+    `strict_json` if nothing else is asked for, and must not raise either.
     """
     left = deadline.left
     if left <= 0:
         return NotSent("no time was left for the request")
-    headers = {"authorization": authorization}
+    sent = dict(headers or {})
+    if authorization:
+        sent["authorization"] = authorization
     content = None
     if body is not None:
-        headers["content-type"] = "application/json"
+        sent["content-type"] = "application/json"
         content = json.dumps(body, allow_nan=False).encode()
+    elif form is not None:
+        sent["content-type"] = "application/x-www-form-urlencoded"
+        content = urlencode(form).encode()
     timeout = httpx.Timeout(left, connect=min(left, LONGEST_CONNECT))
     mark = _deadline.set(deadline)
     try:
-        with client.stream(method, url, headers=headers, content=content, timeout=timeout) as response:
+        with client.stream(method, url, headers=sent, content=content, timeout=timeout) as response:
             raw = _body(response, deadline)
             if raw is None:
                 return Ambiguous("the answer took too long")

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from usher.domain.hire import HireKey, NewHire
 from usher.domain.hold import Hold
@@ -193,15 +193,24 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """What a stage says of a source: where its API is, and options of its own."""
+    """
+    What a stage says of a source: where its API is, options of its own, and which of its fields are which of ours.
+
+    `fields` is for sources whose events the customer builds.
+    """
 
     name: str
     base_url: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class Details(Protocol):
     """How the person behind a thin notice is fetched from the HR system."""
+
+    @property
+    def stale_for(self) -> timedelta:
+        """How long after a notice the system may still answer with what was before."""
 
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the person; raises DetailsUnavailable (ask later, or `final`) or BadEvent (what was given is unfit)."""
@@ -211,6 +220,13 @@ class Details(Protocol):
 
     def is_vendor_host(self, host: str) -> bool:
         """Say whether a host is the vendor's own; others need the stage's permission."""
+
+
+class Listing(Protocol):
+    """How recent hires are listed, for feeds die silently."""
+
+    def recent(self, settings: SourceSettings, secret: str, now: datetime) -> Sequence[Notice]:
+        """Give a notice, whole or thin, for each hire of the past days; raises DetailsUnavailable or BadEvent."""
 
 
 class Source(Protocol):
@@ -225,8 +241,18 @@ class Source(Protocol):
         """How details are fetched; None where every notice is complete."""
 
     @property
+    def listing(self) -> Listing | None:
+        """How recent hires are listed; None where the system gives no list."""
+
+    @property
     def tells_problems(self) -> bool:
         """Whether the sender is told what is wrong with its event (422); vendors are not: they would stop sending."""
+
+    def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
+        """Say what is wrong with a stage's settings for it."""
+
+    def configured(self, settings: SourceSettings) -> Self:
+        """Give the source as a stage wants it."""
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
         """Answer a request that is no event and not signed; None for any other."""

@@ -35,7 +35,7 @@ def employees(handler: Handler, monotonic: Callable[[], float] = lambda: 0.0) ->
 
 def source() -> BambooHr:
     """Give a source whose API is never asked."""
-    return BambooHr(employees(lambda request: httpx.Response(500)))
+    return BambooHr(httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(500))))
 
 
 def read(body: object) -> tuple[Notice, ...]:

@@ -30,6 +30,8 @@ class ThinDetails:
             raise answer
         return answer
 
+    stale_for = timedelta(0)
+
     def settings_errors(self, settings: SourceSettings) -> tuple[str, ...]:
         """Accept any settings."""
         return ()

@@ -6,34 +6,26 @@ names are labels that each customer chooses. Either way the details are asked fo
 """
 
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
-from usher.domain.event import problems_in
 from usher.domain.hire import Change, NewHire, as_version
-from usher.domain.json_text import parse
-from usher.domain.notice import Notice, notice_id_of, unusable
-from usher.http import Deadline, basic, url_of
-from usher.ports import SourceSettings, WebhookRequest
-from usher.sources.hr_api import get
+from usher.domain.notice import Notice
+from usher.http import basic
+from usher.ports import SourceSettings
+from usher.sources.hr_api import HrApi
 from usher.sources.signatures import Hmac
-from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, at_most, event_name
-
-LONGEST_CALL = 5.0
-"""Seconds for asking about one employee; ten notices of one batch must fit into an invocation."""
+from usher.sources.webhook import TheirDay, TheirId, Theirs, TheirText, Told, Webhook, at_most, event_name, problems_of
 
 MOST_EMPLOYEES = 1000
 
 _CHANGES = {"created": Change.HIRED, "updated": Change.CHANGED, "deleted": Change.CANCELLED}
 _FIELDS = "firstName,lastName,workEmail,hireDate,jobTitle,department,location,employmentHistoryStatus,status"
-
-_OWN_HOST = re.compile(r"[a-z0-9-]{1,63}\.bamboohr\.com")
 
 # Ids are numbers; zero would be the owner of the API key.
 _EmployeeId = Annotated[TheirId, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
@@ -69,7 +61,7 @@ class _Details(Theirs):
     status: TheirText = None
 
 
-class BambooHr(SignedWebhook):
+class BambooHr(Webhook):
     """The source ``bamboohr``; every notice is thin."""
 
     name = "bamboohr"
@@ -81,29 +73,14 @@ class BambooHr(SignedWebhook):
         tolerance=timedelta(hours=3),
     )
 
-    def __init__(self, employees: "BambooHrEmployees") -> None:
-        self.details = employees
+    def __init__(self, client: httpx.Client) -> None:
+        self.details = BambooHrEmployees(client)
 
-    def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
-        """Read one event, or one notice for each employee of a list."""
-        try:
-            listed = _listed(parse(request.body))
-        except (BadEvent, ValidationError) as error:
-            problems = error.problems if isinstance(error, BadEvent) else problems_in(error)
-            notice_id = notice_id_of(self.name, request.body)
-            return (unusable(notice_id, self.name, request.body, problems, received_at),)
-        return tuple(
-            Notice(
-                # BambooHR gives its deliveries no id.
-                notice_id=notice_id_of(self.name, request.body, str(index)),
-                source=self.name,
-                received_at=received_at,
-                event=event,
-                subject=employee,
-                change=_CHANGES.get(event.rpartition(".")[2]) if employee else None,
-            )
-            for index, (event, employee) in enumerate(listed)
-        )
+    def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
+        """Read one event, or each employee of a list; BambooHR gives its deliveries no id."""
+        del received_at
+        for event, employee in _listed(body):
+            yield Told(event, employee, _CHANGES.get(event.rpartition(".")[2]) if employee else None)
 
 
 def _listed(body: object) -> list[tuple[str, str | None]]:
@@ -117,21 +94,19 @@ def _listed(body: object) -> list[tuple[str, str | None]]:
     return [(event, _Event.model_validate(body).data.employee_id)]
 
 
-class BambooHrEmployees:
+class BambooHrEmployees(HrApi):
     """Asks BambooHR for one employee, with everything that only takes effect later."""
 
-    def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
-        self._monotonic = monotonic
+    hosts = re.compile(r"[a-z0-9-]{1,63}\.bamboohr\.com")
 
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the employee as they stand now; raises DetailsUnavailable or BadEvent."""
-        path = ("api", "v1", "employees", notice.subject or "")
-        body = get(
-            self._client,
-            url_of(settings.base_url or "", *path, query={"fields": _FIELDS, "onlyCurrent": "false"}),
+        body = self._ask(
+            settings,
+            *("api", "v1", "employees", notice.subject or ""),
+            query={"fields": _FIELDS, "onlyCurrent": "false"},
             authorization=basic(secret, "x"),
-            deadline=Deadline(LONGEST_CALL, self._monotonic),
+            deadline=self._deadline(),
             now=now,
         )
         try:
@@ -140,7 +115,7 @@ class BambooHrEmployees:
                 raise DetailsUnavailable("bamboohr answered with another employee than was asked for", final=True)
             left = (employee.status or "").lower() == "inactive"
             return NewHire(
-                source=BambooHr.name,
+                source=notice.source,
                 hire_id=employee.id,
                 version=as_version(now),
                 change=Change.CANCELLED if left else notice.change or Change.CHANGED,
@@ -154,13 +129,4 @@ class BambooHrEmployees:
                 employment_type=employee.employment,
             )
         except ValidationError as error:
-            raise BadEvent(*problems_in(error, prefix="employee.")) from None
-
-    def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
-        """Ask for the company's own address at BambooHR."""
-        errors = [] if settings.base_url else ["base_url: is missing; write https://<company>.bamboohr.com"]
-        return [*errors, *(f"options.{name}: is not an option of bamboohr" for name in settings.options)]
-
-    def is_vendor_host(self, host: str) -> bool:
-        """Say whether a host is a company's own at BambooHR."""
-        return _OWN_HOST.fullmatch(host) is not None
+            raise BadEvent(*problems_of(error, "employee.")) from None

@@ -8,10 +8,10 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice, notice_id_of
 from usher.ports import Reply, WebhookRequest
 from usher.sources.signatures import Encoding, Hmac, KeyForm
-from usher.sources.webhook import SignedWebhook
+from usher.sources.webhook import Webhook
 
 
-class Canonical(SignedWebhook):
+class Canonical(Webhook):
     """The source ``canonical``; its senders are told everything that is wrong with an event."""
 
     name = "canonical"

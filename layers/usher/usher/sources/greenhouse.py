@@ -5,19 +5,26 @@ The candidate's addresses belong to the person and to the previous employer, so 
 for its address until another event about the same application brings one. docs/sources/greenhouse.md.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
-from usher.domain.errors import BadEvent
-from usher.domain.event import problems_in
 from usher.domain.hire import Change, NewHire, as_version
-from usher.domain.json_text import parse
-from usher.domain.notice import Notice, notice_id_of, unusable
-from usher.ports import WebhookRequest
 from usher.sources.signatures import Hmac
-from usher.sources.webhook import SignedWebhook, TheirDay, TheirId, Theirs, TheirText, at_most, event_name
+from usher.sources.webhook import (
+    TheirDay,
+    TheirId,
+    TheirMoment,
+    Theirs,
+    TheirText,
+    Told,
+    Webhook,
+    at_most,
+    event_name,
+    problems_of,
+)
 
 # An application is for one job as a rule; a job's lists are those of a large company.
 MOST_JOBS = 20
@@ -29,13 +36,6 @@ _CHANGES = {"hire_candidate": Change.HIRED, "unhire_candidate": Change.CANCELLED
 
 def _no_nulls(value: Any) -> Any:
     return [item for item in value if item is not None] if isinstance(value, list) else value or ()
-
-
-def _in_utc(moment: datetime) -> datetime:
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not 1970 <= moment.year < 2200:
-        raise ValueError("is not a moment of our time")
-    return moment
 
 
 def _employment_type(fields: Any) -> Any:
@@ -62,7 +62,7 @@ class _Candidate(Theirs):
 
 class _Offer(Theirs):
     starts_at: TheirDay = None
-    resolved_at: Annotated[datetime, AfterValidator(_in_utc)] | None = None
+    resolved_at: TheirMoment = None
 
 
 class _Application(Theirs):
@@ -80,32 +80,24 @@ class _Body(Theirs):
     payload: _Payload
 
 
-class Greenhouse(SignedWebhook):
+class Greenhouse(Webhook):
     """The source ``greenhouse``. Its hires are applications: a person who is hired twice has two."""
 
     name = "greenhouse"
     scheme = Hmac(header="signature", prefix="sha256 ")
 
-    def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
-        """Read one action; a ping gives nothing."""
-        # Not the header Greenhouse-Event-ID: it is not signed, so a replay could carry a new one.
-        notice_id = notice_id_of(self.name, request.body)
-        try:
-            body = parse(request.body)
-        except BadEvent as error:
-            return (unusable(notice_id, self.name, request.body, error.problems, received_at),)
+    def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
+        """Read one action; a ping tells nothing."""
+        # Known by its bytes, not by the header Greenhouse-Event-ID: a replay could carry a new one, as it is not signed.
         action = event_name(body.get("action") if isinstance(body, dict) else None)
-        if action == "ping":
-            return ()
-        common = {"notice_id": notice_id, "source": self.name, "received_at": received_at, "event": action}
         change = _CHANGES.get(action)
-        if change is None:
-            return (Notice.model_validate(common),)
-        try:
-            hire = _hire(_Body.model_validate(body).payload.application, change, received_at)
-        except ValidationError as error:
-            return (unusable(notice_id, self.name, request.body, problems_in(error), received_at, event=action),)
-        return (Notice.model_validate(common | {"subject": hire.hire_id, "change": change, "hire": hire}),)
+        if change is not None:
+            try:
+                yield Told.of(_hire(_Body.model_validate(body).payload.application, change, received_at), action)
+            except ValidationError as error:
+                yield Told(action, problems=problems_of(error))
+        elif action != "ping":
+            yield Told(action)
 
 
 def _hire(application: _Application, change: Change, received_at: datetime) -> NewHire:

@@ -1,23 +1,131 @@
-"""One bounded GET to an HR system's API, and what each ending means for a thin notice."""
+"""Bounded requests to an HR system's API, and what each ending means for a thin notice."""
 
-from datetime import datetime
-from typing import Any
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar
 
 import httpx
+from pydantic import BaseModel, Field, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.json_text import parse
-from usher.http import Answer, Deadline, retry_after, send
+from usher.domain.outcomes import Ambiguous, NotSent
+from usher.http import Answer, Deadline, bearer, is_token, retry_after, send, url_of
+from usher.ports import SourceSettings
+from usher.sources.webhook import unknown_settings
+
+LONGEST_CALL = 5.0
+"""Seconds for asking about one person; ten notices of one batch must fit into an invocation."""
+
+SPARE = timedelta(minutes=1)
+"""How long before its end a token is bought anew."""
 
 
-def get(client: httpx.Client, url: str, *, authorization: str, deadline: Deadline, now: datetime) -> Any:
+class HrApi:
     """
-    Give the JSON of a 200; never follows a redirect, never asks twice.
+    What all share that ask an HR system who somebody is.
 
-    Raises DetailsUnavailable: final for a 404, worth asking again for everything else, after the seconds that the
-    system itself named. The reason repeats nothing of the answer.
+    `hosts` are the vendor's own, `default_url` is where everybody's API is (None: the stage must say it), `options`
+    are those that a stage may set.
     """
-    answer = send(client, "GET", url, authorization=authorization, deadline=deadline, read=_parsed)
+
+    hosts: ClassVar[re.Pattern[str]]
+    default_url: ClassVar[str | None] = None
+    options: ClassVar[frozenset[str]] = frozenset()
+    stale_for: timedelta = timedelta(0)
+
+    def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._monotonic = monotonic
+        self._tokens: dict[str, _Token] = {}
+
+    def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
+        """Ask for an address where the vendor has one for each customer, and for no unknown option."""
+        missing = settings.base_url is None and self.default_url is None
+        errors = [f"base_url: is missing; write https:// and a host like {self.hosts.pattern}"] if missing else []
+        return [*errors, *unknown_settings(settings.name, settings, self.options)]
+
+    def is_vendor_host(self, host: str) -> bool:
+        """Say whether a host is the vendor's own."""
+        return self.hosts.fullmatch(host) is not None
+
+    def _deadline(self) -> Deadline:
+        """Begin the seconds that one fetch may take, however many requests it makes."""
+        return Deadline(LONGEST_CALL, self._monotonic)
+
+    def _ask(
+        self,
+        settings: SourceSettings,
+        *path: str,
+        authorization: str,
+        deadline: Deadline,
+        now: datetime,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> Any:
+        """
+        Give the JSON of a 200 to a GET, or to a POST of `body`; never follows a redirect, never asks twice.
+
+        Raises DetailsUnavailable: final for a 404, worth asking again for everything else, after the seconds that the
+        system itself named. The reason repeats nothing of the answer.
+        """
+        answer = send(
+            self._client,
+            "GET" if body is None else "POST",
+            url_of(settings.base_url or self.default_url or "", *path, query=query),
+            authorization=authorization,
+            deadline=deadline,
+            headers=headers,
+            body=body,
+            read=_parsed,
+        )
+        return _json_of(answer, now)
+
+    def _token(self, url: str, secret: str, *, deadline: Deadline, now: datetime, **further: str) -> str:
+        """
+        Give the authorization by an OAuth 2 token, bought with client credentials and kept while it is good.
+
+        `secret` is ``client_id:client_secret``; `further` are fields of the form. Raises DetailsUnavailable.
+        """
+        held = self._tokens.get(url)
+        if held is not None and held.secret == secret and now < held.until:
+            return bearer(held.token)
+        name, _, password = secret.partition(":")
+        form = {"grant_type": "client_credentials", "client_id": name, "client_secret": password, **further}
+        answer = send(self._client, "POST", url, authorization="", deadline=deadline, form=form, read=_parsed)
+        try:
+            given = _Given.model_validate(_json_of(answer, now))
+        except ValidationError:
+            raise DetailsUnavailable("the HR system answered with no token") from None
+        until = now + timedelta(seconds=given.expires_in) - SPARE
+        self._tokens[url] = _Token(given.access_token, secret, until)
+        return bearer(given.access_token)
+
+
+def bearer_of(secret: str) -> str:
+    """Give the authorization by a token that an operator keeps; raises DetailsUnavailable for what is none."""
+    if not is_token(secret):
+        raise DetailsUnavailable("the secret for the HR system is no token")
+    return bearer(secret)
+
+
+class _Given(BaseModel):
+    access_token: Annotated[str, Field(max_length=8192, pattern=r"^[!-~]+$")]
+    expires_in: Annotated[int, Field(ge=0, le=10**6)] = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    token: str = field(repr=False)
+    secret: str = field(repr=False)
+    until: datetime
+
+
+def _json_of(answer: Answer | NotSent | Ambiguous, now: datetime) -> Any:
     if not isinstance(answer, Answer):
         raise DetailsUnavailable(f"the HR system did not answer: {answer.reason}")
     match answer.status:

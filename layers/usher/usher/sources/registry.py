@@ -3,7 +3,7 @@
 import httpx
 
 from usher.ports import Source
-from usher.sources.bamboohr import BambooHr, BambooHrEmployees
+from usher.sources.bamboohr import BambooHr
 from usher.sources.canonical import Canonical
 from usher.sources.greenhouse import Greenhouse
 
@@ -13,5 +13,5 @@ def all_sources(http: httpx.Client) -> tuple[Source, ...]:
     return (
         Canonical(),
         Greenhouse(),
-        BambooHr(BambooHrEmployees(http)),
+        BambooHr(http),
     )

@@ -1,8 +1,9 @@
 """
-How senders sign: one parametric HMAC covers eleven HR systems, Standard Webhooks and Svix (contract, section 2).
+How senders are believed: by a signature, or by a secret that comes as it is (contract, section 2).
 
-The raw bytes are hashed as they came. Whatever is wrong with a signature is the one refusal `Unauthentic`: a sender
-who cannot be believed learns nothing from us.
+One parametric HMAC covers eleven HR systems, Standard Webhooks and Svix; the raw bytes are hashed as they came. A
+secret in a header or in the body says who sends, and nothing about the bytes. Whatever is wrong is the one refusal
+`Unauthentic`: a sender who cannot be believed learns nothing from us.
 """
 
 import base64
@@ -10,9 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from usher.domain.errors import SecretUnavailable, Unauthentic
 from usher.ports import WebhookRequest
@@ -26,6 +29,13 @@ MOST_AHEAD = timedelta(minutes=5)
 _SECONDS = re.compile(r"[0-9]{10}")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _PLACES = re.compile(r"\{([a-z-]+)\}")
+
+
+class Scheme(Protocol):
+    """A way to believe a sender."""
+
+    def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
+        """Check the raw bytes against any of the active secrets; raises Unauthentic."""
 
 
 class Encoding(StrEnum):
@@ -136,6 +146,57 @@ class Hmac:
             text.encode() if index % 2 == 0 else request.body if text == "body" else _header(request, text).encode()
             for index, text in enumerate(parts)
         )
+
+
+class Form(StrEnum):
+    """How a secret stands in a header."""
+
+    EXACT = "exact"
+    """As it is, with whatever word the customer typed before it."""
+    BEARER = "bearer"
+    BASIC = "basic"
+    """The secret is ``user:password``."""
+
+    def read(self, value: str) -> bytes:
+        """Give what the header says the secret is; raises Unauthentic."""
+        if self is Form.EXACT:
+            return value.encode()
+        word, _, rest = value.partition(" ")
+        if word.lower() != self.value:
+            raise Unauthentic(f"the header is not of the form {self.value}")
+        try:
+            return Encoding.BASE64.read(rest) if self is Form.BASIC else rest.encode()
+        except ValueError:
+            raise Unauthentic("the header is not base64") from None
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSecret:
+    """A secret in a header, in one of some forms: whoever has seen one request can make others."""
+
+    header: str = "authorization"
+    forms: tuple[Form, ...] = (Form.EXACT,)
+
+    def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
+        """Compare the header with each of the secrets; raises Unauthentic."""
+        del now
+        value = _header(request, self.header)
+        theirs = []
+        for form in self.forms:
+            with suppress(Unauthentic):
+                theirs.append(form.read(value))
+        one_of(theirs, secrets)
+
+
+def one_of(theirs: Sequence[bytes], secrets: Sequence[str]) -> None:
+    """Raise Unauthentic unless one of some values is one of the secrets; every pair is compared."""
+    if not all(secrets):
+        raise SecretUnavailable("a webhook secret is empty")
+    # Digests have one length, so that the time taken does not tell that of the secret.
+    ours = [hashlib.sha256(secret.encode()).digest() for secret in secrets]
+    found = [hashlib.sha256(value).digest() for value in theirs]
+    if not any([hmac.compare_digest(one, other) for one in found for other in ours]):  # noqa: C419 - see above.
+        raise Unauthentic("the secret does not match")
 
 
 def _header(request: WebhookRequest, name: str) -> str:

@@ -1,29 +1,71 @@
-"""What sources share: a signed webhook whose sender wants 200 and nothing else, and a liberal eye for its fields."""
+"""What sources share: a webhook whose sender wants 200 and nothing else, and a liberal eye for its fields."""
 
 import re
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from usher.domain.hire import written_day
-from usher.ports import Details, Reply, WebhookRequest
-from usher.sources.signatures import Hmac
+from usher.domain.errors import BadEvent, Problem
+from usher.domain.event import problems_in
+from usher.domain.hire import Change, NewHire, written_day
+from usher.domain.json_text import parse
+from usher.domain.notice import Notice, notice_id_of, unusable
+from usher.ports import Details, Listing, Reply, SourceSettings, WebhookRequest
+from usher.sources.signatures import Scheme
 
 LONGEST_EVENT_NAME = 64
 
 _DAY_WITH_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*")
 
 
-class SignedWebhook:
-    """A source whose every request is signed. What is said here holds for most vendors; each module says the rest."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """
+    One thing that a request says: of whom, and what it means; see `Notice`.
+
+    `delivery` is the vendor's own name of it, which must be the same when it is sent again; without one, the bytes of
+    the body are its name.
+    """
+
+    event: str
+    subject: str | None = None
+    change: Change | None = None
+    hire: NewHire | None = None
+    delivery: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, hire: NewHire, event: str, delivery: str | None = None) -> Self:
+        """Make it of a whole person."""
+        return cls(event, hire.hire_id, hire.change, hire, delivery)
+
+
+class Webhook:
+    """A source by webhook. What is said here holds for most vendors; each module says the rest."""
 
     name: ClassVar[str]
-    scheme: ClassVar[Hmac]
+    scheme: ClassVar[Scheme]
     details: Details | None = None
+    listing: Listing | None = None
     tells_problems: bool = False
+    is_experimental: ClassVar[bool] = False
+    """Whether what is known of the vendor's events is too weak to rely on."""
+
+    def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
+        """Leave settings to the details; who sends everything itself, under names of its own, knows none."""
+        if self.details is not None:
+            return self.details.settings_errors(settings)
+        errors = [] if settings.base_url is None else ["base_url: this source sends everything itself"]
+        return [*errors, *unknown_settings(self.name, settings)]
+
+    def configured(self, settings: SourceSettings) -> Self:
+        """Be the same in every stage."""
+        del settings
+        return self
 
     def handshake(self, request: WebhookRequest) -> Reply | None:
         """Know no request that comes without a signature."""
@@ -34,9 +76,72 @@ class SignedWebhook:
         """Check the raw bytes; raises Unauthentic."""
         self.scheme.verify(request, secrets, now)
 
+    def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
+        """Give a notice for everything that a verified request tells; what cannot be used says why."""
+        try:
+            all_told = tuple(self.told(parse(request.body), received_at))
+        except (BadEvent, ValidationError) as error:
+            all_told = (Told("unreadable", problems=problems_of(error)),)
+        return tuple(self._notice(told, index, request, received_at) for index, told in enumerate(all_told))
+
+    def told(self, body: Any, received_at: datetime) -> Iterable[Told]:
+        """Read a JSON body; a ping tells nothing. Raises BadEvent or ValidationError."""
+        raise NotImplementedError
+
     def thanks(self) -> Reply:
         """Answer 200 with an empty body: some count anything else as a failure."""
         return Reply(HTTPStatus.OK)
+
+    def _notice(self, told: Told, index: int, request: WebhookRequest, received_at: datetime) -> Notice:
+        name = (self.name, request.body, str(index)) if told.delivery is None else (self.name, told.delivery)
+        notice_id = notice_id_of(*name)
+        if told.problems:
+            return unusable(notice_id, self.name, request.body, told.problems, received_at, event=told.event)
+        return Notice(
+            notice_id=notice_id,
+            source=self.name,
+            received_at=received_at,
+            event=told.event,
+            subject=told.subject,
+            change=told.change,
+            hire=told.hire,
+        )
+
+
+def each(entries: Iterable[Any], read: Callable[[Any], Told]) -> Iterator[Told]:
+    """Read the entries of one request; one that cannot be used costs the others nothing."""
+    for entry in entries:
+        try:
+            yield read(entry)
+        except (BadEvent, ValidationError) as error:
+            yield Told("unreadable", problems=problems_of(error))
+
+
+def problems_of(error: BadEvent | ValidationError, prefix: str = "") -> tuple[Problem, ...]:
+    """Say what is wrong with an event, whoever found it."""
+    return error.problems if isinstance(error, BadEvent) else problems_in(error, prefix)
+
+
+def unknown_settings(name: str, settings: SourceSettings, known: Collection[str] = ()) -> list[str]:
+    """Name the options and fields that a source does not have."""
+    errors = [f"options.{option}: is not an option of {name}" for option in settings.options if option not in known]
+    return errors + [f"fields.{given}: the fields of {name} are not for a stage to name" for given in settings.fields]
+
+
+MOST_DAYS_SINCE_START = 30
+"""Who started longer ago is staff, not a new hire."""
+
+
+def hired_if_new(start_date: date | None, received_at: datetime) -> Change:
+    """
+    Tell a hire from a change, for systems that do not.
+
+    They tell of everybody whenever anything changes, and of the whole company at the first sync: somebody is a new hire
+    who has yet to start or started at most 30 days ago.
+    """
+    if start_date is None or start_date < received_at.date() - timedelta(days=MOST_DAYS_SINCE_START):
+        return Change.CHANGED
+    return Change.HIRED
 
 
 class Theirs(BaseModel):
@@ -64,8 +169,23 @@ def _day_as_written(value: Any) -> Any:
     return written_day(text[:10] if _DAY_WITH_TIME.fullmatch(text) else text)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not 1970 <= moment.year < 2200:
+        raise ValueError("is not a moment of our time")
+    return moment
+
+
+def _no_number(value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("is not a date and time")
+    return _blank_is_none(value)
+
+
 TheirText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 TheirDay = Annotated[date | None, BeforeValidator(_day_as_written)]
+TheirMoment = Annotated[Annotated[datetime, AfterValidator(_in_utc)] | None, BeforeValidator(_no_number)]
+"""A date and time as ISO 8601 writes it; one without a zone is in UTC."""
 TheirId = Annotated[str, BeforeValidator(_id_as_text)]
 """An id is always text: numbers may be larger than a float holds, and texts may begin with zeros."""
 
