@@ -62,7 +62,11 @@ def show(system: System, notice_id: str) -> None:
 @actor_option
 @on_system
 def replay(system: System, notice_id: str, reason: str, actor: str | None) -> None:
-    """Plan a parked notice again, e.g. after the policy was mended and deployed."""
+    """
+    Plan a parked or waiting notice again now.
+
+    For example after the policy was mended and deployed, or when an address has been entered in the HR system.
+    """
     try:
         system.take_up_again.notice(notice_id, actor=who(system, actor), reason=reason)
     except QueueUnavailable:

@@ -54,7 +54,7 @@ def test_a_replay_is_written_down_with_who_and_why() -> None:
     assert [(entry.actor, entry.reason) for entry in desk.world.store.audits] == [(ME, "domain added")]
     again = desk("notices", "replay", notice_id, "--reason", "again")
     assert again.exit_code == 1
-    assert "is not parked" in again.stderr
+    assert "is being planned already" in again.stderr
     assert desk("notices", "replay", notice_id).exit_code == 2
 
 

@@ -121,20 +121,6 @@ def test_wanted_again_after_a_cancel_the_row_is_pending_again(world: World) -> N
     assert world.row().state is State.PENDING
 
 
-def test_a_hire_without_an_address_is_parked_until_a_later_notice_brings_one(world: World) -> None:
-    """An applicant system has none; the parked notice is done when the address comes."""
-    assert world.says(a_hire(work_email=None)) is Planned.PARKED
-    (notice_id,) = parked(world)
-    record = world.store.notice(notice_id)
-    assert record is not None
-    assert record.problems == (Problem("work_email", "there is no work address yet"),)
-    assert world.rows() == ()
-
-    assert world.says(a_hire(version=2)) is Planned.ROWS
-    assert parked(world) == []
-    assert world.row().state is State.PENDING
-
-
 def test_an_address_once_known_is_not_lost_to_a_later_notice_without_one(world: World) -> None:
     """Nor to an earlier one that arrives after it."""
     world.says(a_hire(version=2, work_email=None))
@@ -261,21 +247,6 @@ def test_a_wake_up_that_comes_twice_asks_the_hr_system_once() -> None:
     assert world.plan.recorded(notice.notice_id) is Planned.WAITING
     assert world.plan.recorded(notice.notice_id) is Planned.WAITING
     assert not details.answers
-
-
-def test_a_thin_notice_that_is_replayed_brings_what_the_hr_system_knows_by_now() -> None:
-    """Parked without an address; asked again, it has one."""
-    answers = [a_hire(source="thin", version=1, work_email=None), a_hire(source="thin", version=2)]
-    world = World(details={"thin": ThinDetails(*answers)})
-    notice = world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None)
-    assert world.plan.notice(notice) is Planned.PARKED
-
-    record = world.store.notice(notice.notice_id)
-    assert record is not None
-    again = {"state": NoticeState.WAITING, "due_at": world.clock.now(), "revision": record.revision + 1}
-    world.store.put_notice(record.model_copy(update=again))
-    assert world.plan.recorded(notice.notice_id) is Planned.ROWS
-    assert parked(world) == []
 
 
 def test_details_that_cannot_be_had_for_a_week_park_the_notice() -> None:

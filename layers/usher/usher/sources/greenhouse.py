@@ -88,7 +88,7 @@ class Greenhouse(Webhook):
 
     def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
         """Read one action; a ping tells nothing."""
-        # Known by its bytes, not by the header Greenhouse-Event-ID: a replay could carry a new one, as it is not signed.
+        # Known by its bytes, not by the header Greenhouse-Event-ID: that is unsigned, and a replay may bring a new one.
         action = event_name(body.get("action") if isinstance(body, dict) else None)
         change = _CHANGES.get(action)
         if change is not None:

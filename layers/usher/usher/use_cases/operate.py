@@ -90,11 +90,13 @@ class TakeUpAgain:
         self.store.audit(AuditEntry(str(key), self.clock.now(), actor, "take-up", reason))
 
     def notice(self, notice_id: str, *, actor: str, reason: str) -> None:
-        """Replay a parked notice; raises NotNow."""
+        """Replay a parked notice, or one that waits, at once; raises NotNow."""
         record = self.store.notice(notice_id)
-        if record is None or record.state is not NoticeState.PARKED:
-            raise NotNow(f"notice {notice_id} is not parked")
+        if record is None or record.state not in (NoticeState.PARKED, NoticeState.WAITING):
+            raise NotNow(f"notice {notice_id} is neither parked nor waiting")
         now = self.clock.now()
+        if record.due_at is not None and record.due_at <= now:
+            raise NotNow(f"notice {notice_id} is being planned already")
         waiting = record.model_copy(
             update={"state": NoticeState.WAITING, "due_at": now, "updated_at": now, "revision": record.revision + 1}
         )

@@ -24,6 +24,7 @@ from usher.domain.invitation import GuardKey, InvitationKey, Limits, NotNow, Sta
 from usher.domain.notice import Notice, NoticeRecord, NoticeState
 from usher.domain.planning import HireFile, HirePlan, arranged, merged
 from usher.domain.policy import Policy, Want
+from usher.domain.waiting import asked_again_at, waits_until
 from usher.ports import Clock, Details, Queues, Secrets, SourceSettings, Store
 
 MOST_ROUNDS = 5
@@ -46,6 +47,7 @@ class Planned(StrEnum):
     UNANNOUNCED = "unannounced"
     PARKED = "parked"
     WAITING = "waiting"
+    AWAITING_ADDRESS = "awaiting_address"
     IGNORED = "ignored"
     OLD_NEWS = "old_news"
 
@@ -165,6 +167,9 @@ class PlanInvites:
         settings = self.sources.get(notice.source)
         if details is None or settings is None:
             raise DetailsUnavailable("this stage has no settings to ask the source for details", final=True)
+        left = (notice.received_at + details.stale_for - self.clock.now()).total_seconds()
+        if left > 0:
+            raise DetailsUnavailable("the HR system may still answer with what was before", retry_after=left)
         secret = self.secrets.get(f"hr-api/{notice.source}")
         return details.fetch(notice, settings, secret, self.clock.now())
 
@@ -223,24 +228,38 @@ class PlanInvites:
         )
 
     def _record_notices(self, plan: HirePlan, notice: Notice, record: NoticeRecord | None) -> None:
-        if plan.problems:
+        if plan.record.result is Result.AWAITING_ADDRESS:
+            self._wait_for_address(plan, notice, record)
+        elif plan.problems:
             self._put(notice, record, NoticeState.PARKED, plan.problems)
-            return
-        if plan.waits:
+        elif plan.waits:
             due_at = self.clock.now() + REHIRE_PAUSE
             self._put(notice, record, NoticeState.WAITING, (Problem("start_date", plan.waits),), due_at=due_at)
 
+    def _wait_for_address(self, plan: HirePlan, notice: Notice, record: NoticeRecord | None) -> None:
+        """Ask again until the first day; where nobody can be asked, wait for another notice until then."""
+        end = waits_until(plan.record.hire, notice.received_at, self.policy.company.time_zone)
+        due_at = asked_again_at(end, self.clock.now())
+        if due_at is None:
+            self._put(notice, record, NoticeState.PARKED, (Problem("work_email", "did not come by the first day"),))
+        else:
+            due_at = due_at if notice.is_thin else end
+            self._put(notice, record, NoticeState.WAITING, plan.problems, due_at=due_at)
+
     def _close_notices(self, plan: HirePlan, file: HireFile, notice: Notice, record: NoticeRecord | None) -> None:
         """End what the plan has dealt with; only once it is written, or a crash in between would lose the hire."""
-        if plan.problems:
+        awaiting = plan.record.result is Result.AWAITING_ADDRESS
+        if plan.problems and not awaiting:
             return
-        if record is not None and not plan.waits:
+        if record is not None and not plan.waits and not awaiting:
             self._put(notice, record, NoticeState.DONE)
         before = file.record
         if before is not None and before.result in (Result.AWAITING_ADDRESS, Result.INVALID):
+            # Where an address is still waited for, the newest notice waits, and is asked about, for all.
+            ends = {NoticeState.WAITING} if awaiting else {NoticeState.WAITING, NoticeState.PARKED}
             for earlier_id in before.notices:
                 earlier = self.store.notice(earlier_id) if earlier_id != notice.notice_id else None
-                if earlier is not None and earlier.state is NoticeState.PARKED:
+                if earlier is not None and earlier.state in ends:
                     self._put(earlier.notice, earlier, NoticeState.DONE, earlier.problems)
 
     def _park(self, notice: Notice, record: NoticeRecord | None, problems: Sequence[Problem]) -> Planned:
@@ -292,6 +311,8 @@ class PlanInvites:
 
 
 def _result(plan: HirePlan) -> Planned:
+    if plan.record.result is Result.AWAITING_ADDRESS:
+        return Planned.AWAITING_ADDRESS
     if plan.problems:
         return Planned.PARKED
     if plan.waits:
