@@ -15,8 +15,8 @@ def row_document(row: Invitation, record: HireRecord | None) -> dict[str, Any]:
     said = row.model_dump(mode="json")
     return {
         "hire": str(row.key.hire),
-        "given_name": record.hire.given_name if record else None,
-        "family_name": record.hire.family_name if record else None,
+        "given_name": record.effective.given_name if record else None,
+        "family_name": record.effective.family_name if record else None,
         "address": row.address,
         "connection": row.connection,
         "generation": row.generation,

@@ -62,7 +62,7 @@ def name(record: HireRecord | None) -> str:
     """Give the person's names as far as the hire's record has them."""
     if record is None:
         return ""
-    return " ".join(part for part in (record.hire.given_name, record.hire.family_name) if part)
+    return " ".join(part for part in (record.effective.given_name, record.effective.family_name) if part)
 
 
 def rule(row: Invitation) -> str:
@@ -254,7 +254,7 @@ def _who(row: Invitation, record: HireRecord | None) -> Text:
 
 
 def _hire(record: HireRecord) -> RenderableType:
-    hire = record.hire
+    hire = record.effective
     first_day = hire.start_date.isoformat() if hire.start_date else None
     facts: list[tuple[str, object]] = [
         ("hire", record.key),

@@ -109,6 +109,7 @@ class Stack:
             limits=self.stage.limits,
             digest=self._digest,
             read_again=self._read_again,
+            joins=self.stage.joins,
         )
 
     @cached_property

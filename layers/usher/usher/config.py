@@ -52,6 +52,8 @@ class Stage(_Ours):
     allowed_hosts: tuple[str, ...] = ()
     sources: dict[Name, _SourceTable] = Field(default_factory=dict)
     senders: tuple[_Sender, ...] = ()
+    joins: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    """Which sources may complete hires of which others."""
 
     @property
     def source_settings(self) -> dict[str, SourceSettings]:

@@ -77,7 +77,7 @@ def test_a_request_with_any_byte_changed_is_refused_and_nothing_is_queued(door: 
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"source": "workday"}, UnknownSource),
+        ({"source": "rippling"}, UnknownSource),
         ({"source": ""}, UnknownSource),
         ({"source": "canonical"}, Unauthentic),
         ({"headers": {}}, Unauthentic),

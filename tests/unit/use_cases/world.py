@@ -95,6 +95,7 @@ class World:
     )
 
     senders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    joins: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.policy = self.policy or a_policy(self.provider)
@@ -123,6 +124,7 @@ class World:
             read_again=lambda notice, body: [
                 read_intake(body.decode(), notice.notice_id, notice.sender or "", self.senders, self.clock.now())
             ],
+            joins=self.joins,
         )
 
     @property

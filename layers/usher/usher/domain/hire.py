@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -85,6 +85,11 @@ class HireKey(NamedTuple):
         return cls(source, hire_id)
 
 
+def _key_text(value: str) -> str:
+    HireKey.parse(value)
+    return value
+
+
 class NewHire(BaseModel):
     """A person that a source announced. Fields of an event can choose a rule, never a grant: there is none here."""
 
@@ -108,11 +113,21 @@ class NewHire(BaseModel):
     title: Text | None = None
     location: Text | None = None
     employment_type: Text | None = None
+    same_as: Annotated[str, AfterValidator(_key_text)] | None = Field(
+        default=None,
+        description="The person as another system announced them, source/hire_id: what is said here completes that "
+        "hire. The stage must let this source do so.",
+    )
 
     @property
     def key(self) -> HireKey:
         """Which hire this is."""
         return HireKey(self.source, self.hire_id)
+
+
+def unspoken_of(key: HireKey) -> NewHire:
+    """Stand for the word of a source that has not spoken of a person whom others speak of already."""
+    return NewHire(source=key.source, hire_id=key.hire_id, version=1, change=Change.CHANGED)
 
 
 class Result(StrEnum):
@@ -127,20 +142,49 @@ class Result(StrEnum):
     """The source told of a change, but has never said that the person was hired: most of a company is so."""
 
 
-class HireRecord(BaseModel):
-    """What the table holds of a hire: the newest version, the newest known address, and what it led to."""
+class Said(BaseModel):
+    """What one source has said of a person: the newest of it, in the source's own order, whatever came first."""
 
     model_config = ConfigDict(frozen=True)
 
     hire: NewHire
     hired_version: int = 0
     """The newest version that said that the person was hired."""
+    hired_for: date | None = None
+    """The first day that it named."""
     cancelled_version: int = 0
     """The newest version that took the person back."""
+    work_email: str | None = None
+    """The newest known address: neither a later word without one nor an earlier one loses it."""
+    work_email_version: int = 0
+
+    def news(self, said: NewHire) -> dict[str, Any]:
+        """Give what one more word changes; nothing where it is old."""
+        news: dict[str, Any] = {}
+        if said.version > self.hire.version or self.hire == unspoken_of(self.hire.key):
+            news["hire"] = said
+        if self._hires(said) and said.version > self.hired_version:
+            news |= {"hired_version": said.version, "hired_for": said.start_date}
+        if said.change is Change.CANCELLED and said.version > self.cancelled_version:
+            news["cancelled_version"] = said.version
+        if said.work_email is not None and said.version > self.work_email_version:
+            news |= {"work_email": said.work_email, "work_email_version": said.version}
+        return news
+
+    def _hires(self, said: NewHire) -> bool:
+        """A change that names a later first day than the one that was taken back hires again; no other change hires."""
+        if said.change is not Change.CHANGED or self.hired_for is None or said.start_date is None:
+            return said.change is Change.HIRED
+        return self.hired_version < self.cancelled_version < said.version and said.start_date > self.hired_for
+
+
+class HireRecord(Said):
+    """What the table holds of a hire: what its source has said, what others have added, and what it led to."""
+
+    others: dict[str, Said] = Field(default_factory=dict)
+    """What other sources have said of the same person, by their keys, in the order in which they joined."""
     had_rows: bool = False
     """Whether there ever were rows; settled ones are forgotten after a long time, the provider's memory is longer."""
-    work_email: str | None = None
-    work_email_version: int = 0
     policy_version: str = ""
     result: Result
     revision: int = 0
@@ -154,14 +198,30 @@ class HireRecord(BaseModel):
         return self.hire.key
 
     @property
+    def is_cancelled(self) -> bool:
+        """Say whether a source has taken the person back."""
+        return any(said.cancelled_version > said.hired_version for said in self._all)
+
+    @property
     def is_hired(self) -> bool:
         """Say whether the person counts as hired: a change alone hires nobody, nor does it after a cancel."""
-        return self.hired_version > self.cancelled_version
+        return not self.is_cancelled and any(said.hired_version for said in self._all)
 
     @property
     def effective(self) -> NewHire:
-        """The hire as planning sees it: an address, once known, is not lost to a later notice without one."""
-        return self.hire.model_copy(update={"work_email": self.work_email})
+        """The hire as planning sees it: each field from the source that joined last and knows it."""
+        found: dict[str, Any] = {"work_email": None}
+        for said in self._all:
+            known = said.hire.model_copy(update={"work_email": said.work_email})
+            found |= {name: value for name, value in known if name in _OF_THE_PERSON and value is not None}
+        return self.hire.model_copy(update=found)
+
+    @property
+    def _all(self) -> tuple[Said, ...]:
+        return (self, *self.others.values())
+
+
+_OF_THE_PERSON = NewHire.model_fields.keys() - {"source", "hire_id", "version", "change", "same_as"}
 
 
 def as_version(moment: datetime) -> int:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from usher.domain.address import mailbox_of
-from usher.domain.errors import Problem
-from usher.domain.hire import Change, HireRecord, NewHire, Result
+from usher.domain.errors import BadEvent, Problem
+from usher.domain.hire import HireKey, HireRecord, NewHire, Result, Said, unspoken_of
 from usher.domain.invitation import IN_FLIGHT, GuardKey, Intent, Invitation, NotNow, State, Step
 from usher.domain.policy import Policy, PolicyVersion, Want
 from usher.domain.wanted import opened, promoted, rewanted, unplannable, unwanted
@@ -65,41 +65,37 @@ class Merged:
     news: bool
 
 
-def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: datetime, *, again: bool = False) -> Merged:
-    """
-    Order what was said: the highest version wins, whatever arrives first.
+MOST_OTHERS = 5
+"""How many sources beside the first may speak of one person."""
 
-    An address is kept from the newest version that had one, so that neither a later notice without an address nor
-    an earlier one with it loses it. A notice that was seen before changes nothing, unless it is planned `again`: what
-    stands behind a thin one may have changed since.
+
+def merged(
+    record: HireRecord | None, key: HireKey, said: NewHire, notice_id: str, now: datetime, *, again: bool = False
+) -> Merged:
+    """
+    Order what was said of the hire `key`: of each source the highest version wins, whatever arrives first.
+
+    A notice that was seen before changes nothing, unless it is planned `again`: what stands behind a thin one may have
+    changed since. Raises BadEvent where more sources speak of one person than can be.
     """
     if record is None:
-        fresh = HireRecord(
-            hire=said,
-            hired_version=said.version if said.change is Change.HIRED else 0,
-            cancelled_version=said.version if said.change is Change.CANCELLED else 0,
-            work_email=said.work_email,
-            work_email_version=said.version if said.work_email else 0,
-            result=Result.INVALID,
-            notices=(notice_id,),
-            announced_at=now,
-            updated_at=now,
-        )
-        return Merged(fresh, news=True)
-    if notice_id in record.notices and not again:
+        # Somebody else may speak of a person before the system that announces them does.
+        first = said if said.key == key else unspoken_of(key)
+        record = HireRecord(hire=first, result=Result.INVALID, announced_at=now, updated_at=now)
+    elif notice_id in record.notices and not again:
         return Merged(record, news=False)
-    newer = said.version > record.hire.version
-    brings_address = said.work_email is not None and said.version > record.work_email_version
-    update: dict[str, object] = {}
-    if newer:
-        update["hire"] = said
-    if said.change is Change.HIRED and said.version > record.hired_version:
-        update["hired_version"] = said.version
-    if said.change is Change.CANCELLED and said.version > record.cancelled_version:
-        update["cancelled_version"] = said.version
-    if brings_address:
-        update |= {"work_email": said.work_email, "work_email_version": said.version}
-    if not update:
+    other = str(said.key)
+    if said.key == key:
+        update = record.news(said)
+    elif (known := record.others.get(other)) is None:
+        if len(record.others) >= MOST_OTHERS:
+            raise BadEvent(Problem("same_as", f"{MOST_OTHERS} other sources speak of this person already"))
+        fresh = Said(hire=said)
+        update = {"others": record.others | {other: fresh.model_copy(update=fresh.news(said))}}
+    else:
+        news = known.news(said)
+        update = {"others": record.others | {other: known.model_copy(update=news)}} if news else {}
+    if not update and record.notices:
         return Merged(record, news=False)
     update |= {
         "notices": (*(known for known in record.notices if known != notice_id), notice_id)[-KEPT_NOTICES:],
@@ -131,7 +127,7 @@ def arranged(
         raise NotNow(f"{record.key} was planned by a newer policy ({planned_with})")
     seen = file.record.revision if file.record else None
     hire = record.effective
-    cancelled = not record.is_hired and record.cancelled_version > 0
+    cancelled = record.is_cancelled
     if not record.is_hired and not cancelled and not file.rows:
         return HirePlan(_written(record, seen, Result.UNANNOUNCED, str(stamp), now), seen)
     problems = tuple(item for item in decision if isinstance(item, Problem)) if not cancelled else ()
@@ -218,7 +214,7 @@ class _Builder:
                 want,
                 hire_version=version,
                 policy_version=self.policy_version,
-                start_date=self.record.hire.start_date,
+                start_date=self.record.effective.start_date,
                 now=self.now,
                 live=self.policy.is_live(want.connection),
                 guard=guard,
@@ -237,7 +233,7 @@ class _Builder:
                 generation=generation,
                 hire_version=self.record.hire.version,
                 policy_version=self.policy_version,
-                start_date=self.record.hire.start_date,
+                start_date=self.record.effective.start_date,
                 now=self.now,
                 live=self.policy.is_live(want.connection),
                 guard=guard,

@@ -1,7 +1,7 @@
 """Complete, order and plan what sources said; every notice ends as rows, a recorded no-match, or a parked notice."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -71,6 +71,8 @@ class PlanInvites:
     digest: Callable[[str], str] = field(repr=False)
     read_again: Callable[[Notice, bytes], Sequence[Notice]]
     """Reads the body of a notice that could not be used, with the code and the settings of today."""
+    joins: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Which sources may complete hires of which others."""
     _due: dict[str, list[InvitationKey]] = field(default_factory=dict, init=False, repr=False)
 
     def wake_senders(self) -> None:
@@ -136,7 +138,10 @@ class PlanInvites:
                 return self._wait(notice, record, Problem("details", str(error)), None)
             except BadEvent as error:
                 return self._park(notice, record, error.problems)
-        return self._write(hire.key, hire, (notice, record), again=again)
+        try:
+            return self._write(self._person(hire), hire, (notice, record), again=again)
+        except BadEvent as error:
+            return self._park(notice, record, error.problems)
 
     def _read_again(self, notice: Notice) -> Notice:
         body = self.store.sealed_body(notice.notice_id)
@@ -173,6 +178,15 @@ class PlanInvites:
         secret = self.secrets.get(f"hr-api/{notice.source}")
         return details.fetch(notice, settings, secret, self.clock.now())
 
+    def _person(self, said: NewHire) -> HireKey:
+        """Give the hire that is spoken of: the speaker's own, or another's that it may complete; raises BadEvent."""
+        if said.same_as is None:
+            return said.key
+        key = HireKey.parse(said.same_as)
+        if key.source not in self.joins.get(said.source, ()):
+            raise BadEvent(Problem("same_as", "this stage does not let the source complete hires of that one"))
+        return key
+
     def _write(
         self,
         key: HireKey,
@@ -183,7 +197,7 @@ class PlanInvites:
     ) -> Planned:
         for _ in range(MOST_ROUNDS):
             file = self.store.hire(key)
-            record = self._merged(file, said, told_by, again=again)
+            record = self._merged(file, key, said, told_by, again=again)
             if record is None:
                 return Planned.OLD_NEWS
             plan = self._plan(file, record)
@@ -202,6 +216,7 @@ class PlanInvites:
     def _merged(
         self,
         file: HireFile,
+        key: HireKey,
         said: NewHire | None,
         told_by: tuple[Notice, NoticeRecord | None] | None,
         *,
@@ -209,7 +224,7 @@ class PlanInvites:
     ) -> HireRecord | None:
         if said is None or told_by is None:
             return file.record
-        merge = merged(file.record, said, told_by[0].notice_id, self.clock.now(), again=again)
+        merge = merged(file.record, key, said, told_by[0].notice_id, self.clock.now(), again=again)
         return merge.record if merge.news or again else None
 
     def _plan(self, file: HireFile, record: HireRecord) -> HirePlan:
@@ -238,7 +253,7 @@ class PlanInvites:
 
     def _wait_for_address(self, plan: HirePlan, notice: Notice, record: NoticeRecord | None) -> None:
         """Ask again until the first day; where nobody can be asked, wait for another notice until then."""
-        end = waits_until(plan.record.hire, notice.received_at, self.policy.company.time_zone)
+        end = waits_until(plan.record.effective, notice.received_at, self.policy.company.time_zone)
         due_at = asked_again_at(end, self.clock.now())
         if due_at is None:
             self._put(notice, record, NoticeState.PARKED, (Problem("work_email", "did not come by the first day"),))

@@ -1,0 +1,137 @@
+"""One person whom several systems know: an applicant system hires, the HR system or a directory brings the address."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from tests.unit.use_cases.world import World, a_hire
+from usher.domain.errors import Problem
+from usher.domain.hire import Change, HireKey, NewHire
+from usher.domain.invitation import Invitation, State
+from usher.domain.notice import NoticeState
+from usher.domain.planning import MOST_OTHERS
+from usher.use_cases.plan_invites import Planned
+
+APPLICANT = HireKey("greenhouse", "46190001")
+
+
+@pytest.fixture
+def world() -> World:
+    """A stage where the HR system may complete applicants, and the directory may complete both."""
+    return World(joins={"bamboohr": ("greenhouse",), "okta": ("greenhouse", "bamboohr")})
+
+
+def applicant(version: int = 1000, **changes: Any) -> NewHire:
+    """Ann as the applicant system knows her: everything but the address."""
+    return a_hire(APPLICANT.hire_id, version, **{"source": "greenhouse", "work_email": None} | changes)
+
+
+def employee(version: int = 5, **changes: Any) -> NewHire:
+    """Ann as the HR system knows her, in an order of its own."""
+    said = {
+        "source": "bamboohr",
+        "same_as": str(APPLICANT),
+        "work_email": "ann@example.com",
+        "department": None,
+        "start_date": None,
+    }
+    return a_hire("1042", version, **said | changes)
+
+
+def the_row(world: World) -> Invitation:
+    """Read the one row of the person."""
+    (row,) = world.store.hire(APPLICANT).rows
+    return row
+
+
+def test_the_address_of_the_later_notice_completes_the_earlier_hire(world: World) -> None:
+    """What the applicant system knows stays: department and first day."""
+    waiting = world.notice(applicant())
+    assert world.plan.notice(waiting) is Planned.AWAITING_ADDRESS
+
+    assert world.says(employee()) is Planned.ROWS
+    row = the_row(world)
+    assert (row.address, row.start_date, row.state) == ("ann@example.com", date(2026, 9, 14), State.PENDING)
+    record = world.store.notice(waiting.notice_id)
+    assert record is not None
+    assert record.state is NoticeState.DONE
+    assert world.store.hire(HireKey("bamboohr", "1042")).record is None
+
+
+def test_the_order_of_the_two_does_not_matter(world: World) -> None:
+    """Even where the versions are of quite another size."""
+    assert world.says(employee()) is Planned.NO_RULE
+    assert world.says(applicant(version=1)) is Planned.ROWS
+    assert the_row(world).address == "ann@example.com"
+
+
+def test_a_hire_that_only_the_second_system_announces_is_one(world: World) -> None:
+    """The webhook of the first may have been lost."""
+    assert world.says(employee(department="Engineering")) is Planned.ROWS
+
+
+def test_each_source_has_its_own_order(world: World) -> None:
+    """An old word of one is old, however new the other's are."""
+    world.says(applicant())
+    world.says(employee(version=5))
+    assert world.says(employee(version=4, work_email="old@example.com")) is Planned.OLD_NEWS
+    assert world.says(employee(version=6, change=Change.CHANGED, work_email="new@example.com")) is Planned.ROWS
+    assert the_row(world).address == "new@example.com"
+
+
+def test_who_joined_last_knows_best(world: World) -> None:
+    """The HR system moves the first day, and the applicant system never hears of it."""
+    world.says(applicant())
+    world.says(employee(start_date=date(2026, 10, 1)))
+    assert the_row(world).start_date == date(2026, 10, 1)
+    world.says(applicant(version=1001, start_date=date(2026, 9, 20)))
+    assert the_row(world).start_date == date(2026, 10, 1)
+
+
+@pytest.mark.parametrize("by", [applicant, employee])
+def test_whoever_takes_the_person_back_is_believed(world: World, by: Any) -> None:
+    """One of the two is enough."""
+    world.says(applicant())
+    world.says(employee())
+    assert world.says(by(version=2000, change=Change.CANCELLED)) is Planned.CANCELLED
+    assert the_row(world).state is State.CANCELLED
+
+
+def test_a_source_that_may_not_complete_anothers_hires_is_parked(world: World) -> None:
+    """Else any sender could bring an address of its own for anybody's hire."""
+    world.says(applicant())
+    notice = world.notice(a_hire("9", source="canonical", same_as=str(APPLICANT)))
+    assert world.plan.notice(notice) is Planned.PARKED
+    record = world.store.notice(notice.notice_id)
+    assert record is not None
+    assert record.problems == (Problem("same_as", "this stage does not let the source complete hires of that one"),)
+    assert world.store.hire(APPLICANT).rows == ()
+
+
+def test_only_so_many_may_speak_of_one_person(world: World) -> None:
+    """A record has an end."""
+    for number in range(MOST_OTHERS):
+        world.says(employee().model_copy(update={"hire_id": f"{number}"}))
+    assert world.says(employee()) is Planned.PARKED
+
+
+def test_two_sources_that_are_not_joined_are_one_invitation_all_the_same(world: World) -> None:
+    """The mailbox is the last guard: the second row waits as a duplicate, and says behind whom."""
+    world.says(a_hire("E-1", work_email="ann@example.com"))
+    world.says(employee(same_as=None, department="Engineering"))
+    (second,) = world.store.hire(HireKey("bamboohr", "1042")).rows
+    assert second.state is State.DUPLICATE
+
+
+def test_a_change_that_names_a_later_first_day_hires_again(world: World) -> None:
+    """Some systems know no other word for a rehire."""
+    world.says(a_hire(version=1))
+    world.says(a_hire(version=2, change=Change.CANCELLED))
+    assert world.says(a_hire(version=3, change=Change.CHANGED)) is Planned.CANCELLED
+    assert world.row().state is State.CANCELLED
+
+    later = date(2027, 3, 1)
+    assert world.says(a_hire(version=4, change=Change.CHANGED, start_date=later)) is Planned.ROWS
+    assert world.row().state is State.PENDING
+    assert world.row().start_date == later
