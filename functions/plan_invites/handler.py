@@ -39,6 +39,21 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
+def _look_after(feed: str) -> None:
+    """Look after a feed; what fails today is tried tomorrow, and an alarm watches a feed that stays silent."""
+    try:
+        found = bootstrap.look_after_feeds()(feed)
+    except UsherError as error:
+        logger.error("a feed could not be looked after", feed=feed, reason=type(error).__name__)
+        metrics.add_metric(name="feeds_not_listed", unit=MetricUnit.Count, value=1)
+        return
+    logger.info("looked after a feed", feed=feed, listed=found.listed, fed=found.fed, is_silent=found.is_silent)
+    metrics.add_metric(name="feeds_not_listed", unit=MetricUnit.Count, value=0)
+    metrics.add_metric(name="announcements_missed", unit=MetricUnit.Count, value=found.fed)
+    if found.is_silent is not None:
+        metrics.add_metric(name="silent_feeds", unit=MetricUnit.Count, value=int(found.is_silent))
+
+
 def _planned(record: dict[str, Any]) -> list[str]:
     plan = bootstrap.plan_invites()
     if not bootstrap.is_own_notice_queue(record["eventSourceARN"]):
@@ -48,4 +63,6 @@ def _planned(record: dict[str, Any]) -> list[str]:
     results = [plan.notice(message.notice)] if message.notice else []
     results += [plan.recorded(notice_id) for notice_id in message.notices]
     results += [plan.hire(key) for key in message.hire_keys]
+    for feed in message.feeds:
+        _look_after(feed)
     return [str(result) for result in results]

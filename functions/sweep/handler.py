@@ -14,7 +14,11 @@ metrics = Metrics()
 
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Send the wake-ups; a tick that fails is made good by the next one."""
+    """Send the wake-ups; a tick that fails is made good by the next one. Once a day, feeds are looked after."""
+    if event.get("look_after") == "feeds":
+        feeds = bootstrap.sweep().look_after_feeds()
+        logger.info("woke the planner for feeds", feeds=feeds)
+        return {"feeds": feeds}
     swept = bootstrap.sweep()()
     counts = asdict(swept)
     logger.info("swept", counts=counts)

@@ -15,6 +15,7 @@ class MemoryQueues:
         self.announced: list[Notice] = []
         self.notices_woken: list[str] = []
         self.hires_woken: list[HireKey] = []
+        self.feeds_woken: list[str] = []
         self.woken: list[tuple[str, list[InvitationKey]]] = []
         self._refuses = False
 
@@ -31,11 +32,14 @@ class MemoryQueues:
         self._check()
         self.announced += notices
 
-    def wake_planning(self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = ()) -> None:
+    def wake_planning(
+        self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = (), feeds: Sequence[str] = ()
+    ) -> None:
         """Keep what planning is woken for."""
         self._check()
         self.notices_woken += notices
         self.hires_woken += hires
+        self.feeds_woken += feeds
 
     def wake_sending(self, provider: str, keys: Sequence[InvitationKey]) -> None:
         """Keep what a provider's sender is woken for."""

@@ -25,6 +25,7 @@ class MemoryStore:
         self._guards: dict[GuardKey, str] = {}
         self._notices: dict[str, NoticeRecord] = {}
         self._bodies: dict[str, str] = {}
+        self._announced: dict[str, datetime] = {}
         self._holds: dict[tuple[str, str | None], Hold] = {}
         self._paces: dict[str, Pace] = {}
         self._mass_guard = MassGuard()
@@ -177,6 +178,16 @@ class MemoryStore:
                 self._mass_guard = counters.guard
             self._paces |= changed
             return True
+
+    def announced_at(self, source: str) -> datetime | None:
+        """Read when a source last announced anything."""
+        with self._lock:
+            return self._announced.get(source)
+
+    def note_announcement(self, source: str, at: datetime) -> None:
+        """Write that a source has announced something."""
+        with self._lock:
+            self._announced[source] = max(at, self._announced.get(source, at))
 
     def audit(self, entry: AuditEntry) -> None:
         """Keep what an operator did."""

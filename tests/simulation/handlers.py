@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from usher import bootstrap
-from usher.use_cases import send_invites
+from usher.use_cases import call_provider
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("plan_invites", "send_invites", "sweep")
@@ -77,6 +77,6 @@ def handlers(current: Callable[[], Any], logged: Logged) -> Iterator[dict[str, H
         module.logger = logged
     with (
         patch.object(bootstrap, "stack", current),
-        patch.object(send_invites, "ThreadPoolExecutor", PoolOfOne),
+        patch.object(call_provider, "ThreadPoolExecutor", PoolOfOne),
     ):
         yield {name: module.lambda_handler for name, module in modules.items()}

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from unittest.mock import patch
 
 from usher.domain import actual, invitation, planning, wanted
-from usher.domain.hire import HireRecord, NewHire
+from usher.domain.hire import HireKey, HireRecord, NewHire
 from usher.domain.invitation import GUARDED_FIELDS, Guarded, Intent, Invitation, State, Step
 from usher.domain.notice import NoticeState
 from usher.domain.outcomes import Ambiguous, Finding, LimitedUntil, NotSent, Outcome, RefusedBatch, RefusedGrant
+from usher.domain.pace import Wait
 from usher.domain.planning import HirePlan, Merged, merged
-from usher.domain.policy import Timings, Want
+from usher.domain.policy import Connection, Timings, Want
 from usher.ports import Applied, Ask
-from usher.use_cases import operate, plan_invites, send_invites
+from usher.use_cases import call_provider, operate, plan_invites, send_invites
 from usher.use_cases.plan_invites import PlanInvites
 from usher.use_cases.send_invites import SendInvites
 
@@ -31,6 +32,7 @@ class Mutant(Protocol):
 _settled = actual.settled
 _read = actual.read
 _claim = actual.claim
+_wait = SendInvites._wait
 _without_want = invitation.without_want
 
 
@@ -52,13 +54,13 @@ def settle_is_skipped() -> Iterator[None]:
     with (
         patch.object(send_invites, "settled", settled),
         patch.object(send_invites, "read", read),
-        patch.object(SendInvites, "_sort_ambiguous", _always_ready),
+        patch.object(SendInvites, "_wait", _wait_of_the_pending),
     ):
         yield
 
 
-def _always_ready(self: Any, row: Any, connection: Any, now: Any, ready: list[Any], steps: Any, run: Any) -> None:
-    ready.append(row)
+def _wait_of_the_pending(self: SendInvites, row: Invitation, connection: Connection, now: datetime) -> Wait | None:
+    return _wait(self, row, connection, now) if row.state is State.PENDING else None
 
 
 @contextmanager
@@ -74,7 +76,7 @@ def settle_is_too_short() -> Iterator[None]:
     with (
         patch.object(send_invites, "settled", settled),
         patch.object(send_invites, "read", read),
-        patch.object(SendInvites, "_sort_ambiguous", _always_ready),
+        patch.object(SendInvites, "_wait", _wait_of_the_pending),
     ):
         yield
 
@@ -122,7 +124,7 @@ def a_read_asks_for_the_new_address() -> Iterator[None]:
     def ask(row: Invitation) -> Ask:
         return Ask(row.key, row.address, row.sent_grant or row.grant, row.provider_ref, row.open_parts)
 
-    with patch.object(send_invites, "_ask", ask):
+    with patch.object(call_provider, "_ask", ask):
         yield
 
 
@@ -141,7 +143,7 @@ def news_makes_an_ambiguous_row_due() -> Iterator[None]:
     with (
         patch.object(planning, "rewanted", hurried),
         patch.object(send_invites, "read", read),
-        patch.object(SendInvites, "_sort_ambiguous", _always_ready),
+        patch.object(SendInvites, "_wait", _wait_of_the_pending),
     ):
         yield
 
@@ -245,12 +247,12 @@ def a_rehire_is_not_looked_up() -> Iterator[None]:
 def the_last_to_arrive_wins() -> Iterator[None]:
     """Versions are ignored."""
 
-    def careless(record: HireRecord | None, said: NewHire, *arguments: Any, **rest: Any) -> Merged:
+    def careless(record: HireRecord | None, key: HireKey, said: NewHire, *arguments: Any, **rest: Any) -> Merged:
         if record is None:
-            return merged(record, said, *arguments, **rest)
+            return merged(record, key, said, *arguments, **rest)
         low = {"hired_version": 0, "cancelled_version": 0, "work_email_version": 0}
         older = record.model_copy(update=low | {"hire": record.hire.model_copy(update={"version": 1})})
-        return merged(older, said.model_copy(update={"version": 2}), *arguments, **rest)
+        return merged(older, key, said.model_copy(update={"version": 2}), *arguments, **rest)
 
     with patch.object(plan_invites, "merged", careless):
         yield

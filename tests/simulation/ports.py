@@ -1,7 +1,7 @@
 """The in-memory ports as one process sees them: every step takes time and may meet a fault, and all is written down."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -14,11 +14,13 @@ from usher.domain.errors import QueueUnavailable, SecretUnavailable, StoreUnavai
 from usher.domain.hire import HireKey
 from usher.domain.hold import Hold
 from usher.domain.invitation import Guarded, GuardKey, Invitation, InvitationKey, State, Step
+from usher.domain.mass_guard import MassGuard
 from usher.domain.messages import PlanningMessage, SendingWakeUp
 from usher.domain.notice import Notice, NoticeRecord, NoticeState
 from usher.domain.outcomes import (
     Accepted,
     Finding,
+    LimitedUntil,
     NotSent,
     Outcome,
     Present,
@@ -65,6 +67,34 @@ class Request:
     row: Invitation | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A time that an answer told: no sooner may the connection be asked again."""
+
+    at: float
+    process: int
+    connection: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldWrite:
+    """One attempt to place or move a hold that reached the table, whether it stood or not."""
+
+    at: float
+    process: int
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One approval that reached the table: from when, until when, for how many (None for any number)."""
+
+    at: float
+    until: datetime
+    invitations: int | None
+
+
 class RecordingStore(MemoryStore):
     """The one table, which writes down what it takes."""
 
@@ -72,6 +102,10 @@ class RecordingStore(MemoryStore):
         super().__init__()
         self.time = time
         self.writes: list[Write] = []
+        self.hold_reads: list[tuple[float, int]] = []
+        self.hold_writes: list[HoldWrite] = []
+        self.approvals: list[Approval] = []
+        self.stops: list[float] = []
         self.on_write: Callable[[], None] | None = None
 
     def commit(self, plan: HirePlan) -> bool:
@@ -88,6 +122,31 @@ class RecordingStore(MemoryStore):
         verdicts = super().apply(steps)
         self._written()
         return verdicts
+
+    def holds(self, connections: Collection[str]) -> list[Hold]:
+        """Read holds, and write down who did."""
+        self.hold_reads.append((self.time.now, self._process))
+        return super().holds(connections)
+
+    def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
+        """Place a hold, and write it down."""
+        self.hold_writes.append(HoldWrite(self.time.now, self._process, hold))
+        return super().put_hold(hold, seen)
+
+    def put_counters(self, counters: Counters, seen: Counters) -> bool:
+        """Write counters, and write down when the guard stopped and what was approved."""
+        stands = super().put_counters(counters, seen)
+        guard = counters.guard
+        if stands and guard.stopped_at is not None and seen.guard.stopped_at is None:
+            self.stops.append(self.time.now)
+        if stands and guard.approved_until is not None and guard.approved_until != seen.guard.approved_until:
+            self.approvals.append(Approval(self.time.now, guard.approved_until, guard.approved))
+        return stands
+
+    @property
+    def mass_guard(self) -> MassGuard:
+        """The company's guard."""
+        return self._mass_guard
 
     @property
     def rows(self) -> list[Invitation]:
@@ -139,6 +198,8 @@ class ProcessStore:
                 return [row.key for row in self.table.rows if row.connection == lane][:limit]
             case Trouble.NO_ANSWER:
                 raise StoreUnavailable("throttled")
+            case Trouble.DIES_BEFORE | Trouble.DIES_AFTER:
+                raise ProcessDied
         return self.table.due(lane, now, limit)
 
     def due_notices(self, now: datetime, limit: int) -> list[str]:
@@ -147,8 +208,11 @@ class ProcessStore:
 
     def apply(self, steps: Sequence[Step]) -> list[Applied]:
         """Write steps; whatever goes wrong is a verdict."""
+        point = _POINTS.get(steps[0].guarded, Point.COMMIT)
         try:
-            return self._step(_POINTS.get(steps[0].guarded, Point.COMMIT), lambda: self.table.apply(steps))
+            return self._step(
+                point, lambda: self.table.apply(steps), lambda some: self.table.apply(steps[:some]), len(steps)
+            )
         except StoreUnavailable:
             return [Applied.FAILED] * len(steps)
 
@@ -196,6 +260,14 @@ class ProcessStore:
         """Write rates, budgets and the guard."""
         return self._step(Point.PACE, lambda: self.table.put_counters(counters, seen))
 
+    def announced_at(self, source: str) -> datetime | None:
+        """Read when a source last announced anything."""
+        return self.table.announced_at(source)
+
+    def note_announcement(self, source: str, at: datetime) -> None:
+        """Write that a source has announced something."""
+        self.table.note_announcement(source, at)
+
     def audit(self, entry: AuditEntry) -> None:
         """Write down what an operator did."""
         self.table.audit(entry)
@@ -208,13 +280,15 @@ class ProcessStore:
         """List notices."""
         return self.table.notices_in_state(state, limit)
 
-    def _struck(self, point: Point) -> Trouble | Fault | None:
-        struck = self.stack.struck(point)
+    def _struck(self, point: Point, rows: int = 1) -> Trouble | Fault | None:
+        struck = self.stack.struck(point, rows)
         self.stack.time.pause(self.stack.delay())
         return struck
 
-    def _step[T](self, point: Point, action: Callable[[], T]) -> T:
-        struck = self._struck(point)
+    def _step[T](
+        self, point: Point, action: Callable[[], T], partly: Callable[[int], T] | None = None, rows: int = 1
+    ) -> T:
+        struck = self._struck(point, rows)
         match struck:
             case None:
                 result = action()
@@ -231,6 +305,10 @@ class ProcessStore:
                 raise ProcessDied
             case Trouble.DIES_AFTER:
                 action()
+                raise ProcessDied
+            case Trouble.DIES_AFTER_FIRST | Trouble.DIES_BEFORE_LAST:
+                assert partly is not None
+                partly(1 if struck is Trouble.DIES_AFTER_FIRST else rows - 1)
                 raise ProcessDied
             case _:
                 self.stack.time.pause(self.stack.random.choice((20.0, 45.0, 55.0)))
@@ -258,8 +336,11 @@ class ProcessSecrets:
         return self.cached[name] != seen
 
     def _read(self, name: str) -> None:
-        if self.stack.struck(Point.SECRET) is not None:
-            raise SecretUnavailable("the vault does not answer")
+        match self.stack.struck(Point.SECRET):
+            case Trouble.DIES_BEFORE | Trouble.DIES_AFTER:
+                raise ProcessDied
+            case Trouble.NO_ANSWER:
+                raise SecretUnavailable("the vault does not answer")
         self.stack.time.pause(self.stack.delay())
         self.cached[name] = self.stack.secret
 
@@ -274,8 +355,11 @@ class ProcessQueues:
         """No process here is a webhook."""
         raise AssertionError(f"nobody announces {len(notices)} notices")
 
-    def wake_planning(self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = ()) -> None:
-        """Wake planning."""
+    def wake_planning(
+        self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = (), feeds: Sequence[str] = ()
+    ) -> None:
+        """Wake planning; nobody here lists recent hires."""
+        assert not feeds
         message = PlanningMessage(notices=tuple(notices), hires=tuple(str(key) for key in hires))
         self._wake("plan_invites", message.model_dump_json())
 
@@ -285,6 +369,8 @@ class ProcessQueues:
 
     def _wake(self, function: str, body: str) -> None:
         struck = self.stack.struck(Point.WAKE)
+        if struck is Trouble.DIES_BEFORE:
+            raise ProcessDied
         if struck is Trouble.REFUSED:
             raise QueueUnavailable("throttled")
         if struck is Trouble.DROPPED:
@@ -292,6 +378,8 @@ class ProcessQueues:
         self.stack.deliver(function, body, after=200 if struck is Trouble.LATE else self.stack.delay())
         if struck is Trouble.DOUBLED:
             self.stack.deliver(function, body, after=5 * self.stack.random.random())
+        if struck is Trouble.DIES_AFTER:
+            raise ProcessDied
 
 
 @dataclass
@@ -300,9 +388,14 @@ class VirtualProvider(Ledger):
 
     stack: "SimulatedStack" = field(kw_only=True)
     requests_seen: list[Request] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     removed: list[tuple[float, str, str]] = field(default_factory=list)
     elsewhere: set[tuple[str, str]] = field(default_factory=set)
     renewals: dict[tuple[str, str], float] = field(default_factory=dict)
+    shares: tuple[float, ...] = (0.02, 0.02, 0.1, 0.5)
+    """Of its budget how much a request takes."""
+    refused: frozenset[str] = frozenset()
+    """Addresses that it never takes; one of them spoils a request of several."""
 
     def invite(self, call: Call, asks: Sequence[Ask]) -> dict[InvitationKey, Outcome]:
         """Invite."""
@@ -318,13 +411,15 @@ class VirtualProvider(Ledger):
 
     def look_up(self, call: Call, asks: Sequence[Ask]) -> dict[InvitationKey, Finding]:
         """Look, at one moment of the call."""
-        self._seen("look_up", asks)
         struck = self.stack.struck(Point.LOOK_UP)
         if call.seconds <= 0:
             return dict.fromkeys((ask.key for ask in asks), ReadFailed("there was no time left"))
+        self._seen("look_up", asks)
         if struck is Trouble.DIES_BEFORE:
             raise ProcessDied
         self._take(call.seconds if struck is Trouble.SLOW else self._while(call))
+        if struck is Trouble.DIES_AFTER:
+            raise ProcessDied
         finding: Finding
         match struck:
             case Trouble.READ_BROKEN:
@@ -332,7 +427,8 @@ class VirtualProvider(Ledger):
             case Trouble.READ_FAILED:
                 finding = ReadFailed("503")
             case Trouble.READ_LIMITED:
-                finding = ReadFailed("429", until=self.clock.now() + timedelta(seconds=40))
+                finding = ReadFailed("429", until=self._later())
+                self._told(call, [finding])
             case Trouble.READ_REFUSED:
                 finding = ReadFailed("403", refused=RefusedConnection("403"))
             case _ if call.secret != self.stack.secret:
@@ -404,23 +500,44 @@ class VirtualProvider(Ledger):
         self._take(taken)
         if call.secret != self.stack.secret:
             return dict.fromkeys((ask.key for ask in asks), RefusedConnection("401", unauthorized=True))
+        if struck is None and not self.refused.isdisjoint(ask.address for ask in asks):
+            struck = Fault.BATCH_IDLE if len(asks) > 1 else Fault.PERSON
         delay = call.connection.timings.provider_tail * random.choice((0.2, 1, 1)) if late else 0
         answer = self.answer(struck if isinstance(struck, Fault) else None, call, asks, act, delay)
         self._take((call.seconds - taken) * random.random() * 0.2)
+        self._told(call, answer.values())
         return answer
 
+    def _refusal(self, fault: Fault) -> Outcome:
+        refusal = super()._refusal(fault)
+        return replace(refusal, until=self._later()) if isinstance(refusal, LimitedUntil) else refusal
+
+    def _later(self) -> datetime:
+        """Draw the time that a 429 tells: soon, or long after a hold would be probed."""
+        return self.clock.now() + timedelta(seconds=self.stack.random.choice((20, 40, 300)))
+
+    def _told(self, call: Call, answers: Iterable[Outcome | Finding]) -> None:
+        """Write down the time that a 429 tells, once the sender has it."""
+        until = {answer.until for answer in answers if isinstance(answer, (LimitedUntil, ReadFailed)) and answer.until}
+        self.told += [
+            Told(self.stack.time.now, self._process, call.connection.name, moment) for moment in sorted(until)
+        ]
+
     def _while(self, call: Call) -> float:
-        return call.seconds * self.stack.random.choice((0.02, 0.02, 0.1, 0.5))
+        return call.seconds * self.stack.random.choice(self.shares)
 
     def _take(self, seconds: float) -> None:
         self.stack.time.pause(seconds)
 
     def _seen(self, kind: str, asks: Sequence[Ask]) -> None:
         rows = self.stack.store.invitations([ask.key for ask in asks])
-        process = self.stack.time.current.number if self.stack.time.current else 0
         self.requests_seen += [
-            Request(self.stack.time.now, process, kind, ask.key, ask.address, rows.get(ask.key)) for ask in asks
+            Request(self.stack.time.now, self._process, kind, ask.key, ask.address, rows.get(ask.key)) for ask in asks
         ]
+
+    @property
+    def _process(self) -> int:
+        return self.stack.time.current.number if self.stack.time.current else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     },
     "PlanInvitesRole": own_logs_and_traces("PlanInvites")
     | {
-        "NoticeQueue.Arn": TAKE_MESSAGES,
+        "NoticeQueue.Arn": TAKE_MESSAGES | {"sqs:SendMessage"},
         "IntakeQueue.Arn": TAKE_MESSAGES,
         "Table.Arn": KEEP_RECORDS,
         "Table.Arn GUARD#*": {"dynamodb:DeleteItem"},
@@ -116,7 +117,7 @@ SENDERS: dict[str, set[str]] = {
 # Whom the policy of a queue leaves the right to send or to receive; all others are denied it, whatever else allows it.
 # The intake queue denies nobody to send: planning looks at the sender of every message.
 MAY_SEND: dict[str, set[str]] = {
-    "NoticeQueue": {"HrWebhookRole.Arn", "SweepRole.Arn", "OperatorPrincipals"},
+    "NoticeQueue": {"HrWebhookRole.Arn", "SweepRole.Arn", "PlanInvitesRole.Arn", "OperatorPrincipals"},
     "AtlassianQueue": {"PlanInvitesRole.Arn", "SweepRole.Arn", "OperatorPrincipals"},
     "SentryQueue": {"PlanInvitesRole.Arn", "SweepRole.Arn", "OperatorPrincipals"},
     "NoticeDeadLetters": set(),
@@ -575,8 +576,12 @@ def test_every_function_logs_into_a_group_of_its_own_that_forgets(resources: Res
 
 
 def test_the_sweep_runs_each_minute_and_is_never_retried(resources: Resources) -> None:
-    ((_, schedule),) = of_type(resources, "AWS::Scheduler::Schedule")
-    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    schedules = {found["ScheduleExpression"]: found for _, found in of_type(resources, "AWS::Scheduler::Schedule")}
+    schedule = schedules.pop("rate(1 minute)")
+    daily = schedules.pop("rate(1 day)")
+    assert schedules == {}
+    assert json.loads(daily["Target"]["Input"]) == {"look_after": "feeds"}
+    assert "Input" not in schedule["Target"]
     assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
     ((_, invocation),) = of_type(resources, "AWS::Lambda::EventInvokeConfig")
     assert invocation["MaximumRetryAttempts"] == 0
@@ -696,6 +701,8 @@ def test_a_sweep_that_does_not_run_raises_an_alarm(resources: Resources) -> None
         ("duplicate_rows", "sweep"),
         ("parked_notices", "sweep"),
         ("overdue_rows", "sweep"),
+        ("silent_feeds", "plan_invites"),
+        ("feeds_not_listed", "plan_invites"),
         ("RefusedConnection", "send_invites"),
         ("RefusedGrant", "send_invites"),
     ],
@@ -708,6 +715,8 @@ def test_whatever_waits_for_a_person_raises_an_alarm_of_this_stack(
     assert alarm["Namespace"] == {"Ref": "AWS::StackName"}
     assert alarm["Dimensions"] == [{"Name": "service", "Value": function}]
     counted = {field.name for field in dataclasses.fields(Swept)} | {"RefusedConnection", "RefusedGrant"}
+    handler = Path(__file__).parents[2] / "functions" / function / "handler.py"
+    counted |= set(re.findall(r'add_metric\(name="(\w+)"', handler.read_text()))
     assert metric in counted
 
 

@@ -26,6 +26,7 @@ from usher.providers.atlassian import Atlassian
 from usher.providers.sentry import Sentry
 from usher.sources.registry import all_sources
 from usher.use_cases.intake import read_intake as read_intake_message
+from usher.use_cases.look_after_feeds import LookAfterFeeds
 from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
 from usher.use_cases.plan_invites import PlanInvites
 from usher.use_cases.receive_notice import ReceiveNotice
@@ -133,7 +134,21 @@ class Stack:
     @cached_property
     def sweep(self) -> Sweep:
         """The tick."""
-        return Sweep(self.store, self.queues, self.stage.policy, self.clock)
+        settings = self.stage.source_settings.values()
+        feeds = tuple(each.name for each in settings if each.is_looked_after)
+        return Sweep(self.store, self.queues, self.stage.policy, self.clock, feeds=feeds)
+
+    @cached_property
+    def look_after_feeds(self) -> LookAfterFeeds:
+        """The daily look at a source's feed."""
+        return LookAfterFeeds(
+            store=self.store,
+            queues=self.queues,
+            secrets=self.secrets,
+            clock=self.clock,
+            listings={name: source.listing for name, source in self.listened_to.items() if source.listing},
+            sources=self.stage.source_settings,
+        )
 
     @cached_property
     def go_live(self) -> GoLive:
@@ -178,6 +193,11 @@ def receive_notice() -> ReceiveNotice:
 def plan_invites() -> PlanInvites:
     """Give the planner."""
     return stack().plan_invites
+
+
+def look_after_feeds() -> LookAfterFeeds:
+    """Give the daily look at a source's feed."""
+    return stack().look_after_feeds
 
 
 def send_invites() -> SendInvites:

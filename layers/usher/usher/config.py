@@ -35,6 +35,8 @@ class _SourceTable(_Ours):
     base_url: str | None = None
     options: dict[str, str] = Field(default_factory=dict)
     fields: dict[str, str] = Field(default_factory=dict)
+    reconcile: bool = False
+    silent_days: Annotated[int, Field(ge=1, le=366)] | None = None
 
 
 class _Sender(_Ours):
@@ -59,7 +61,9 @@ class Stage(_Ours):
     def source_settings(self) -> dict[str, SourceSettings]:
         """The settings of each source that this stage listens to."""
         return {
-            name: SourceSettings(name, table.base_url, table.options, table.fields)
+            name: SourceSettings(
+                name, table.base_url, table.options, table.fields, table.reconcile, table.silent_days
+            )
             for name, table in self.sources.items()
         }
 
@@ -161,6 +165,8 @@ def _source_errors(stage: Stage, sources: Mapping[str, Source]) -> list[str]:
             errors.append(f"source {name!r}: is not one of {', '.join(sorted(sources))}")
             continue
         errors += [f"source {name!r}: {error}" for error in source.settings_errors(settings)]
+        if settings.reconcile and source.listing is None:
+            errors.append(f"source {name!r}: reconcile: this system gives no list of recent hires")
         if settings.base_url is not None and source.details is not None:
             found = url_errors(settings.base_url, stage.allowed_hosts, source.details.is_vendor_host)
             errors += [f"source {name!r}: base_url: {error}" for error in found]

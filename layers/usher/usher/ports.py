@@ -126,6 +126,12 @@ class Store(Protocol):
     def put_counters(self, counters: Counters, seen: Counters) -> bool:
         """Write what differs from `seen`, all of it or nothing; False where somebody was faster with any of it."""
 
+    def announced_at(self, source: str) -> datetime | None:
+        """Read when a source last announced anything, to the hour; None where it never has."""
+
+    def note_announcement(self, source: str, at: datetime) -> None:
+        """Write that a source has announced something, if nothing later stands there."""
+
     def audit(self, entry: AuditEntry) -> None:
         """Write down what an operator did."""
 
@@ -145,8 +151,10 @@ class Queues(Protocol):
     def announce(self, notices: Sequence[Notice]) -> None:
         """Make notices durable for planning."""
 
-    def wake_planning(self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = ()) -> None:
-        """Tell planning that recorded notices are due, or that hires must be planned again."""
+    def wake_planning(
+        self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = (), feeds: Sequence[str] = ()
+    ) -> None:
+        """Tell planning that recorded notices are due, hires must be planned again, or feeds must be looked after."""
 
     def wake_sending(self, provider: str, keys: Sequence[InvitationKey]) -> None:
         """Tell a provider's sender that rows are due."""
@@ -196,13 +204,21 @@ class SourceSettings:
     """
     What a stage says of a source: where its API is, options of its own, and which of its fields are which of ours.
 
-    `fields` is for sources whose events the customer builds.
+    `fields` is for sources whose events the customer builds. `reconcile` lists the recent hires of the system each day;
+    `silent_days` is after how many days without an announcement its feed counts as silent.
     """
 
     name: str
     base_url: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    reconcile: bool = False
+    silent_days: int | None = None
+
+    @property
+    def is_looked_after(self) -> bool:
+        """Say whether the feed is looked after each day."""
+        return self.reconcile or self.silent_days is not None
 
 
 class Details(Protocol):
@@ -264,7 +280,7 @@ class Source(Protocol):
         """
         Parse a verified request. A ping gives none. What cannot be used gives a notice that says why.
 
-        Raises BadEvent only where `tells_problems`.
+        Raises BadEvent, or BodyNotUnderstood for another content type, only where `tells_problems`.
         """
 
     def thanks(self) -> Reply:

@@ -96,6 +96,7 @@ class World:
 
     senders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     joins: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: dict[str, SourceSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.policy = self.policy or a_policy(self.provider)
@@ -115,7 +116,7 @@ class World:
             store=self.store,
             policy=policy,
             details=self.details,
-            sources={name: SourceSettings(name=name, base_url="https://hr.example") for name in self.details},
+            sources={name: SourceSettings(name, "https://hr.example") for name in self.details} | self.settings,
             secrets=self.secrets,
             queues=self.queues,
             clock=self.clock,

@@ -82,6 +82,11 @@ MASS_GUARD_KEY: Key = ("COMPANY", "MASS_GUARD")
 """Where the company's guard stands."""
 
 
+def feed_key(source: str) -> Key:
+    """Name the item that says when a source last announced anything."""
+    return f"SOURCE#{source}", "FEED"
+
+
 def moment(value: datetime) -> str:
     """Write a time so that text order is time order."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

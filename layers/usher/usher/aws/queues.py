@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 10
 """How many messages SQS takes in one request."""
 
-MOST_NAMES = 50
-"""How many notices or hires one wake-up names."""
+MOST_HIRES = 50
+"""How many hires one wake-up names."""
+
+MOST_NOTICES = 5
+"""How many notices one wake-up names: each may ask an HR system, and ten wake-ups share an invocation."""
 
 
 class SqsQueues:
@@ -34,12 +37,15 @@ class SqsQueues:
         """Make notices durable for planning."""
         self._send(self._notice_queue, [PlanningMessage(notice=notice) for notice in notices])
 
-    def wake_planning(self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = ()) -> None:
-        """Tell planning that recorded notices are due, or that hires must be planned again."""
-        messages = [PlanningMessage(notices=names) for names in batched(notices, MOST_NAMES, strict=False)]
+    def wake_planning(
+        self, *, notices: Sequence[str] = (), hires: Sequence[HireKey] = (), feeds: Sequence[str] = ()
+    ) -> None:
+        """Tell planning that recorded notices are due, hires must be planned again, or feeds must be looked after."""
+        messages = [PlanningMessage(notices=names) for names in batched(notices, MOST_NOTICES, strict=False)]
         messages += [
-            PlanningMessage(hires=tuple(str(key) for key in keys)) for keys in batched(hires, MOST_NAMES, strict=False)
+            PlanningMessage(hires=tuple(str(key) for key in keys)) for keys in batched(hires, MOST_HIRES, strict=False)
         ]
+        messages += [PlanningMessage(feeds=(feed,)) for feed in feeds]
         self._send(self._notice_queue, messages)
 
     def wake_sending(self, provider: str, keys: Sequence[InvitationKey]) -> None:

@@ -172,6 +172,20 @@ class DynamoTable:
             puts.append(self._put_revision(items.mass_guard_item(counters.guard), seen.guard.revision))
         return bool(self._transact(puts)) if puts else True
 
+    def announced_at(self, source: str) -> datetime | None:
+        """Read when a source last announced anything."""
+        found = self._get_many([items.feed_key(source)])
+        return next((datetime.fromisoformat(item["announced_at"]) for item in found), None)
+
+    def note_announcement(self, source: str, at: datetime) -> None:
+        """Write that a source has announced something, if nothing later stands there."""
+        pk, sk = items.feed_key(source)
+        put = self._put({"pk": pk, "sk": sk, "schema": SCHEMA_VERSION, "announced_at": items.moment(at)}) | {
+            "ConditionExpression": "attribute_not_exists(pk) OR announced_at < :at",
+            "ExpressionAttributeValues": items.wire({":at": items.moment(at)}),
+        }
+        self._transact([{"Put": put}])
+
     def audit(self, entry: AuditEntry) -> None:
         """Write down what an operator did."""
         with _answered():

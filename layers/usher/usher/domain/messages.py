@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from usher.domain.errors import BadEvent, Problem
-from usher.domain.hire import HireKey
+from usher.domain.hire import HireKey, Name
 from usher.domain.invitation import InvitationKey
 from usher.domain.notice import Notice, NoticeId
 
@@ -42,11 +42,12 @@ class SendingWakeUp(_Message):
 
 
 class PlanningMessage(_Message):
-    """A notice, or what is to be planned again: recorded notices that are due, hires."""
+    """A notice, or what is to be planned again (recorded notices that are due, hires), or feeds to look after."""
 
     notice: Notice | None = None
     notices: tuple[NoticeId, ...] = ()
     hires: tuple[_Key, ...] = ()
+    feeds: tuple[Name, ...] = ()
 
     @property
     def hire_keys(self) -> list[HireKey]:

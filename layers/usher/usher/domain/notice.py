@@ -44,6 +44,9 @@ class Notice(BaseModel):
         return self.change is not None and self.subject is not None and self.hire is None and not self.problems
 
 
+RECONCILED = "reconciled"
+"""Stands as the event of a notice that the source never sent, and a list of its hires gave."""
+
 MOST_SEALED = 150 * 1024
 """Bytes of a body that are kept: with the rest of a notice they fit into a queue message and a table item."""
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
 
@@ -21,7 +21,7 @@ from usher.domain.errors import (
 )
 from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, as_version
 from usher.domain.invitation import GuardKey, InvitationKey, Limits, NotNow, State
-from usher.domain.notice import Notice, NoticeRecord, NoticeState
+from usher.domain.notice import RECONCILED, Notice, NoticeRecord, NoticeState
 from usher.domain.planning import HireFile, HirePlan, arranged, merged
 from usher.domain.policy import Policy, Want
 from usher.domain.waiting import asked_again_at, waits_until
@@ -33,6 +33,9 @@ MOST_ROUNDS = 5
 REHIRE_PAUSE = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(days=7)
 """How long the HR system is asked for the details of a notice before a person must look."""
+LEFT_IN_PEACE = timedelta(seconds=15)
+"""How long a process does not ask an HR system that did not answer: others of the batch would wait as long."""
+ANNOUNCEMENTS_NOTED_EACH = timedelta(hours=1)
 MOST_WAITERS = 1000
 MOST_KEYS = 25
 """How many rows one wake-up names: as many as one request of a batching provider takes."""
@@ -74,6 +77,9 @@ class PlanInvites:
     joins: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Which sources may complete hires of which others."""
     _due: dict[str, list[InvitationKey]] = field(default_factory=dict, init=False, repr=False)
+    _noted: dict[str, datetime] = field(default_factory=dict, init=False, repr=False)
+    _unanswered: dict[str, datetime] = field(default_factory=dict, init=False, repr=False)
+    """Until when the HR system of a source is left in peace by this process."""
 
     def wake_senders(self) -> None:
         """Wake the providers once for all that was planned since the last call; nothing depends on it."""
@@ -87,6 +93,7 @@ class PlanInvites:
 
     def notice(self, notice: Notice) -> Planned:
         """Plan what a source has just said."""
+        self._note_announcement(notice)
         return self._planned(notice, self.store.notice(notice.notice_id) if notice.is_thin else None, again=False)
 
     def recorded(self, notice_id: str) -> Planned:
@@ -118,6 +125,16 @@ class PlanInvites:
             if row.reason in reasons:
                 with suppress(NotNow):  # Planned by a newer policy; the sweep wakes it for the code that has that.
                     self.hire(row.key.hire)
+
+    def _note_announcement(self, notice: Notice) -> None:
+        """Write once an hour that the feed lives."""
+        settings = self.sources.get(notice.source)
+        if settings is None or settings.silent_days is None or notice.event == RECONCILED:
+            return
+        noted = self._noted.get(notice.source)
+        if noted is None or notice.received_at >= noted + ANNOUNCEMENTS_NOTED_EACH:
+            self.store.note_announcement(notice.source, notice.received_at)
+            self._noted[notice.source] = notice.received_at
 
     def _planned(self, notice: Notice, record: NoticeRecord | None, *, again: bool) -> Planned:
         if notice.problems:
@@ -175,8 +192,18 @@ class PlanInvites:
         left = (notice.received_at + details.stale_for - self.clock.now()).total_seconds()
         if left > 0:
             raise DetailsUnavailable("the HR system may still answer with what was before", retry_after=left)
+        now = self.clock.now()
+        if (until := self._unanswered.get(notice.source, now)) > now:
+            left = (until - now).total_seconds()
+            raise DetailsUnavailable("the HR system did not answer a moment ago", retry_after=left)
         secret = self.secrets.get(f"hr-api/{notice.source}")
-        return details.fetch(notice, settings, secret, self.clock.now())
+        try:
+            return details.fetch(notice, settings, secret, now)
+        except DetailsUnavailable as error:
+            if not error.final:
+                pause = LEFT_IN_PEACE if error.retry_after is None else timedelta(seconds=error.retry_after)
+                self._unanswered[notice.source] = self.clock.now() + pause
+            raise
 
     def _person(self, said: NewHire) -> HireKey:
         """Give the hire that is spoken of: the speaker's own, or another's that it may complete; raises BadEvent."""

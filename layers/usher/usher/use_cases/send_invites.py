@@ -6,42 +6,24 @@ does nothing: the claim decides.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import batched
 
 from usher.domain.actual import claim, deferred, lease_ran_out, parked_at_limit, read, settled, taken_back
 from usher.domain.address import mailbox_of
 from usher.domain.errors import SecretUnavailable, StoreUnavailable
-from usher.domain.hold import UNSETTLED, Hold, HoldRules, too_many_unsettled
+from usher.domain.hold import HoldRules
 from usher.domain.invitation import Intent, Invitation, InvitationKey, Limits, NotNow, State, Step
-from usher.domain.outcomes import (
-    Absent,
-    AlreadyInvited,
-    AlreadyMember,
-    Ambiguous,
-    Finding,
-    LimitedUntil,
-    NotSent,
-    Outcome,
-    PartlyAccepted,
-    Present,
-    ReadFailed,
-    RefusedConnection,
-    RefusedGrant,
-    RefusedPerson,
-    Standing,
-)
-from usher.domain.pace import Group, is_counted
+from usher.domain.outcomes import Absent, Present, ReadFailed
+from usher.domain.pace import Group, Wait
 from usher.domain.policy import Connection, Policy, PolicyVersion
-from usher.ports import Ask, Call, Clock, Provider, RemainingTime, Secrets, Store
+from usher.ports import Clock, Provider, RemainingTime, Secrets, Store
+from usher.use_cases.call_provider import CallProvider, Ending, Job, secret_of
+from usher.use_cases.keep_holds import KeepHolds
 from usher.use_cases.keep_pace import KeepPace
 from usher.use_cases.plan_invites import PlanInvites
-
-MARGIN = 3.0
-"""Seconds kept for recording outcomes before the platform ends the invocation."""
 
 RESERVED_BEYOND = 60.0
 """Seconds after the end of an invocation when what it reserved of a budget, and did not account for, is free again."""
@@ -50,8 +32,6 @@ OVERRUN = 1.0
 """Seconds by which the platform may end an invocation late."""
 
 MOST_ROUNDS = 50
-MOST_COUNTED = 1000
-"""Ambiguous, and pending, rows that are looked at to say whether too many are unsettled."""
 
 PAUSE_IN_PLAN_MODE = timedelta(minutes=15)
 PAUSE_UNPLANNED = timedelta(minutes=15)
@@ -67,37 +47,15 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ending:
-    """How one row's attempt or read ended."""
-
-    row: Invitation
-    ending: Outcome | Finding
-    secret: str = field(repr=False)
-    posted_at: datetime | None = None
-    batch: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Rows that share one request: claimed for an attempt, or ambiguous and to be read."""
-
-    connection: Connection
-    secret: str = field(repr=False)
-    rows: tuple[Invitation, ...]
-
-
-@dataclass(slots=True)
 class _Run:
-    """One invocation: its identity, and what it has learned so far."""
+    """One invocation: its identity and time, what it reports, and its dealings with provider, counters and holds."""
 
     owner: str
     remaining: RemainingTime
     sent: Sent
+    calls: CallProvider
     pace: KeepPace
-    limited: dict[str, LimitedUntil] = field(default_factory=dict)
-    """Connections that have told a limit in this wave: calls that have not begun are not made."""
-    holds: dict[tuple[str, str | None], Hold] = field(default_factory=dict)
-    probed: set[tuple[str, str | None]] = field(default_factory=set)
+    holds: KeepHolds
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +79,20 @@ class SendInvites:
 
     def __call__(self, keys: Sequence[InvitationKey], remaining: RemainingTime) -> Sent:
         """Bring the named rows forward, and with them other due rows of the same connections where that is cheaper."""
-        run = _Run(self.new_owner(), remaining, Sent(), KeepPace(self.store, self.policy))
+        sent = Sent()
+        run = _Run(
+            self.new_owner(),
+            remaining,
+            sent,
+            CallProvider(self.provider, self.policy, self.secrets, self.clock, remaining, sent.faults),
+            KeepPace(self.store, self.policy),
+            KeepHolds(self.store, self.policy, self.hold_rules),
+        )
         try:
             self._run(keys, run)
         finally:
             self._close(run)
-        return run.sent
+        return sent
 
     def _run(self, keys: Sequence[InvitationKey], run: _Run) -> None:
         wanted = dict.fromkeys(keys)
@@ -160,35 +126,19 @@ class SendInvites:
 
     def _round(self, due: Sequence[Invitation], run: _Run) -> bool:
         """Take every due row one step; False where nothing more can be done in this invocation."""
-        self._refresh_holds(due, run)
+        run.holds.refresh({row.connection for row in due}, self.clock.now())
         ready = self._housekept(due, run)
         if not ready:
             return True
-        waves = int((run.remaining.seconds() - MARGIN) // max(self._longest_attempt(ready), 0.001))
+        waves = run.calls.waves(ready)
         if waves < 1:
             return False
         jobs = self._claimed(self._grouped(ready, run), waves, run)
-        self._record(self._called(jobs, run), run)
+        if jobs:
+            self._record(run.calls.make(jobs), run)
         return True
 
-    def _longest_attempt(self, rows: Sequence[Invitation]) -> float:
-        """Give the seconds that the attempt of one of these rows may take: a read, a POST, or both."""
-        longest = max(self.policy.connections[row.connection].timings.http_budget for row in rows)
-        asks_first = not self.provider.tells_members or any(row.reads_first for row in rows)
-        return 2 * longest if asks_first else longest
-
     # --- before a call ---
-
-    def _refresh_holds(self, due: Sequence[Invitation], run: _Run) -> None:
-        names = {row.connection for row in due}
-        run.holds = {(hold.connection, hold.grant_digest): hold for hold in self.store.holds(names)}
-        now = self.clock.now()
-        over = [h for h in run.holds.values() if h.grant_digest == UNSETTLED and h.next_probe <= now]
-        self._watch({hold.connection for hold in over}, run)
-        for hold in over:
-            if run.holds[hold.connection, UNSETTLED] == hold:
-                # Reads have settled enough of them.
-                self.store.release_hold(run.holds.pop((hold.connection, UNSETTLED)))
 
     def _housekept(self, due: Sequence[Invitation], run: _Run) -> list[Invitation]:
         """Do what needs no provider; give the rows that do."""
@@ -198,53 +148,40 @@ class SendInvites:
         now = self.clock.now()
         for row in due:
             connection = self.policy.connections.get(row.connection)
-            if connection is not None and connection.provider != self.provider.name:
-                continue  # Somebody named another provider's row; its own sender works on it.
             if connection is None:
                 if row.state in (State.PENDING, State.AMBIGUOUS):
                     reason = "its connection is not in this stage's policy"
                     steps.append(deferred(row, until=now + PAUSE_UNPLANNED, reason=reason, now=now))
+            elif connection.provider != self.provider.name:
+                continue  # Somebody named another provider's row; its own sender works on it.
             elif row.state is State.SENDING:
                 steps.append(lease_ran_out(row, now=now, timings=connection.timings))
             elif row.state is State.PENDING and not row.want:
                 steps.append(taken_back(row, now=now))
             elif (parked := parked_at_limit(row, now=now, limits=self.limits)) is not None:
                 steps.append(parked)
-            elif row.state is State.AMBIGUOUS:
-                self._sort_ambiguous(row, connection, now, ready, steps, run)
-            elif self._planned_by_newer_policy(row):
+            elif row.state is State.PENDING and self._planned_by_newer_policy(row):
                 reason = "planned by a newer policy than this code has"
                 steps.append(deferred(row, until=now + PAUSE_FOR_NEWER_POLICY, reason=reason, now=now))
-            elif self._is_stale(row):
+            elif row.state is State.PENDING and self._is_stale(row):
                 stale[row.key] = row
-            elif not self.policy.is_live(row.connection):
-                reason = "the connection is in plan mode"
-                steps.append(deferred(row, until=now + PAUSE_IN_PLAN_MODE, reason=reason, now=now))
-            elif (hold := self._held(row, now, run)) is not None:
-                steps.append(deferred(row, until=hold.next_probe, reason=f"on hold: {hold.reason}", now=now))
+            elif (wait := self._wait(row, connection, now) or run.holds.admit(row, now)) is not None:
+                steps.append(deferred(row, until=wait.until, reason=wait.reason, now=now))
             else:
                 ready.append(row)
         self._apply(steps, run)
         self._plan_again(stale, run)
         return ready
 
-    def _sort_ambiguous(
-        self,
-        row: Invitation,
-        connection: Connection,
-        now: datetime,
-        ready: list[Invitation],
-        steps: list[Step],
-        run: _Run,
-    ) -> None:
-        """A read may decide only after the settle time, whatever the due time says."""
-        settles_at = (row.posted_at or now) + timedelta(seconds=connection.timings.settle)
-        if now < settles_at:
-            steps.append(deferred(row, until=settles_at, reason=row.reason or "settling", now=now))
-        elif (hold := self._held(row, now, run)) is not None:
-            steps.append(deferred(row, until=hold.next_probe, reason=f"on hold: {hold.reason}", now=now))
-        else:
-            ready.append(row)
+    def _wait(self, row: Invitation, connection: Connection, now: datetime) -> Wait | None:
+        """Say until when a due row waits all the same."""
+        if row.state is State.AMBIGUOUS:
+            # A read may decide only after the settle time, whatever the due time says.
+            settles_at = (row.posted_at or now) + timedelta(seconds=connection.timings.settle)
+            return Wait(settles_at, row.reason or "settling") if now < settles_at else None
+        if not self.policy.is_live(row.connection):
+            return Wait(now + PAUSE_IN_PLAN_MODE, "the connection is in plan mode")
+        return None
 
     def _planned_by_newer_policy(self, row: Invitation) -> bool:
         return PolicyVersion.parse(row.policy_version).number > self.policy.version
@@ -271,47 +208,7 @@ class SendInvites:
         reason = "the hire cannot be planned with the present policy; see its parked notice"
         self._apply([deferred(row, until=now + PAUSE_UNPLANNED, reason=reason, now=now) for row in still], run)
 
-    def _held(self, row: Invitation, now: datetime, run: _Run) -> Hold | None:
-        """Give the hold that keeps a row waiting; the first row after the pause passes as the probe."""
-        if is_counted(row) and (unsettled := run.holds.get((row.connection, UNSETTLED))) is not None:
-            return unsettled
-        for name in ((row.connection, None), (row.connection, row.grant_digest)):
-            hold = run.holds.get(name)
-            if hold is None:
-                continue
-            if name in run.probed:
-                soon = now + timedelta(seconds=self.hold_rules.behind_probe)
-                return hold.model_copy(
-                    update={"next_probe": min(soon, hold.next_probe) if hold.next_probe > now else soon}
-                )
-            if hold.next_probe > now:
-                return hold
-            # It is time to ask again: this row passes as the probe.
-            probe = hold.model_copy(
-                update={"probes": hold.probes + 1, "next_probe": self.hold_rules.next_probe(hold.probes + 1, now)}
-            )
-            run.holds[name] = probe
-            if not self.store.put_hold(probe, hold):
-                return probe
-            run.probed.add(name)
-        return None
-
-    def _watch(self, connections: Collection[str], run: _Run) -> None:
-        """Hold new invitations where too many are unsettled: what happens to these would happen to more."""
-        if not connections:
-            return
-        ambiguous = Counter(key.connection for key in self.store.rows_in_state(State.AMBIGUOUS, MOST_COUNTED))
-        now = self.clock.now()
-        pending: Counter[str] | None = None
-        for name in sorted(self.policy.connections.keys() & set(connections)):
-            if not too_many_unsettled(ambiguous[name], 0):
-                continue
-            pending = pending or Counter(k.connection for k in self.store.rows_in_state(State.PENDING, MOST_COUNTED))
-            if too_many_unsettled(ambiguous[name], ambiguous[name] + pending[name]):
-                settles_at = now + timedelta(seconds=self.policy.connections[name].timings.settle)
-                self._hold(name, UNSETTLED, f"{ambiguous[name]} invitations are unsettled", settles_at, run)
-
-    def _grouped(self, ready: Sequence[Invitation], run: _Run) -> list[_Job]:
+    def _grouped(self, ready: Sequence[Invitation], run: _Run) -> list[Job]:
         """Put rows together that may share a request; those whose secret is missing wait."""
         groups: dict[tuple[object, ...], list[Invitation]] = {}
         for row in sorted(ready, key=lambda row: row.start_date or date.max):
@@ -319,31 +216,26 @@ class SendInvites:
             shared = (row.connection, row.state, row.grant_digest, row.intent, size)
             groups.setdefault(shared, []).append(row)
         secrets: dict[str, str] = {}
-        jobs: list[_Job] = []
+        jobs: list[Job] = []
         for rows in groups.values():
             connection = self.policy.connections[rows[0].connection]
             try:
-                secret = secrets.get(connection.name) or self.secrets.get(f"{connection.provider}/{connection.name}")
+                secret = secrets.get(connection.name) or self.secrets.get(secret_of(connection))
             except SecretUnavailable as error:
-                self._wait_for_secret(rows, connection, error, run)
+                now = self.clock.now()
+                hold = run.holds.place((connection.name, None), str(error), now)
+                self._apply([deferred(row, until=hold.next_probe, reason=hold.reason, now=now) for row in rows], run)
                 continue
             secrets[connection.name] = secret
             alone = rows[0].state is State.PENDING and rows[0].intent is not Intent.INVITE
             size = 1 if alone else min(self.provider.batch_size, rows[0].batch_limit or self.provider.batch_size)
-            jobs += [_Job(connection, secret, chunk) for chunk in batched(rows, size, strict=False)]
+            jobs += [Job(connection, secret, chunk) for chunk in batched(rows, size, strict=False)]
         return jobs
 
-    def _wait_for_secret(
-        self, rows: Sequence[Invitation], connection: Connection, error: SecretUnavailable, run: _Run
-    ) -> None:
-        now = self.clock.now()
-        hold = self._hold(connection.name, None, str(error), None, run)
-        self._apply([deferred(row, until=hold.next_probe, reason=hold.reason, now=now) for row in rows], run)
-
-    def _claimed(self, jobs: Sequence[_Job], waves: int, run: _Run) -> list[_Job]:
+    def _claimed(self, jobs: Sequence[Job], waves: int, run: _Run) -> list[Job]:
         """Claim what fits into the remaining time. The claim is durable before the first byte leaves."""
         room = {job.connection.name: job.connection.concurrency * waves for job in jobs}
-        fitting: list[_Job] = []
+        fitting: list[Job] = []
         for job in jobs:
             if room[job.connection.name] > 0:
                 room[job.connection.name] -= 1
@@ -352,7 +244,7 @@ class SendInvites:
         now = self.clock.now()
         steps: dict[InvitationKey, Step] = {}
         for job in fitting:
-            if job.rows[0].state is State.PENDING:
+            if not job.reads:
                 margin = OVERRUN + 2 * job.connection.timings.clock_skew
                 lease_until = now + timedelta(seconds=run.remaining.seconds() + margin)
                 steps |= {row.key: claim(row, owner=run.owner, now=now, lease_until=lease_until) for row in job.rows}
@@ -365,16 +257,16 @@ class SendInvites:
                 run.pace.not_claimed(step.before)
         claimed = []
         for job in fitting:
-            if job.rows[0].state is not State.PENDING:
+            if job.reads:
                 claimed.append(job)
             elif rows := tuple(ours[row.key] for row in job.rows if row.key in ours):
-                claimed.append(_Job(job.connection, job.secret, rows))
+                claimed.append(replace(job, rows=rows))
         return claimed
 
-    def _admitted(self, jobs: Sequence[_Job], run: _Run) -> list[_Job]:
+    def _admitted(self, jobs: Sequence[Job], run: _Run) -> list[Job]:
         """Give what rate, budget and the guard against mass mistakes let go now; the rest waits without an attempt."""
         now = self.clock.now()
-        groups = [Group(job.connection, job.rows, self._requests(job)) for job in jobs]
+        groups = [Group(job.connection, job.rows, run.calls.requests(job)) for job in jobs]
         reserved_until = now + timedelta(seconds=run.remaining.seconds() + RESERVED_BEYOND)
         waits = run.pace.admit(groups, now=now, reserved_until=reserved_until)
         if not waits:
@@ -385,129 +277,37 @@ class SendInvites:
             [deferred(row, until=(w := waits[row.key]).until, reason=w.reason, now=now) for row in waiting], run
         )
         going = [(job, tuple(row for row in job.rows if row.key not in waits)) for job in jobs]
-        return [_Job(job.connection, job.secret, rows) for job, rows in going if rows]
-
-    def _requests(self, job: _Job) -> int:
-        """Say how many requests a call makes, but for the pages of a long list."""
-        first = job.rows[0]
-        if first.state is State.AMBIGUOUS or first.intent is Intent.RESEND:
-            return 1
-        if first.intent is Intent.REPAIR:
-            return max(1, len(first.open_parts))
-        return 2 if not self.provider.tells_members or any(row.reads_first for row in job.rows) else 1
-
-    # --- the call ---
-
-    def _called(self, jobs: Sequence[_Job], run: _Run) -> list[_Ending]:
-        """Make all calls, side by side within each connection's concurrency."""
-        if not jobs:
-            return []
-        run.limited.clear()
-        if len(jobs) == 1:
-            return self._call(jobs[0], run)
-        endings: list[_Ending] = []
-        by_connection: dict[str, list[_Job]] = {}
-        for job in jobs:
-            by_connection.setdefault(job.connection.name, []).append(job)
-        pools = [
-            ThreadPoolExecutor(min(len(group), group[0].connection.concurrency)) for group in by_connection.values()
-        ]
-        try:
-            futures = [
-                pool.submit(self._call, job, run)
-                for pool, group in zip(pools, by_connection.values(), strict=True)
-                for job in group
-            ]
-            for future in futures:
-                endings += future.result()
-        finally:
-            for pool in pools:
-                pool.shutdown()
-        return endings
-
-    def _call(self, job: _Job, run: _Run) -> list[_Ending]:
-        seconds = min(job.connection.timings.http_budget, run.remaining.seconds() - MARGIN / 2)
-        call = Call(job.connection, job.secret, seconds, self.clock.now())
-        reads = job.rows[0].state is State.AMBIGUOUS
-        if (limited := run.limited.get(job.connection.name)) is not None:
-            told = ReadFailed(limited.reason, limited.until) if reads else limited
-            return [_Ending(row, told, job.secret) for row in job.rows]
-        try:
-            endings = self._look_up(job, call) if reads else self._attempt(job, call)
-            self._heed(job, endings, run)
-            return endings
-        except Exception as error:  # noqa: BLE001 - a fault of the adapter must not cost the other rows their outcome.
-            run.sent.faults.append(error)
-            reason = f"the adapter failed with {type(error).__name__}"
-            now = self.clock.now()
-            unknown = ReadFailed(reason) if reads else Ambiguous(reason)
-            return [_Ending(row, unknown, job.secret, now) for row in job.rows]
-
-    def _heed(self, job: _Job, endings: Sequence[_Ending], run: _Run) -> None:
-        """Remember a limit at once, for the calls of this wave that have not begun."""
-        for ended in endings:
-            match ended.ending:
-                case LimitedUntil(reason, until):
-                    run.limited[job.connection.name] = LimitedUntil(reason, until)
-                case ReadFailed(reason, until) if until is not None:
-                    run.limited[job.connection.name] = LimitedUntil(reason, until)
-
-    def _look_up(self, job: _Job, call: Call) -> list[_Ending]:
-        findings = self.provider.look_up(call, [_ask(row) for row in job.rows])
-        return [_Ending(row, findings[row.key], job.secret) for row in job.rows]
-
-    def _attempt(self, job: _Job, call: Call) -> list[_Ending]:
-        rows, endings = job.rows, []
-        if rows[0].intent is Intent.INVITE and (
-            unsure := [row for row in rows if row.reads_first or not self.provider.tells_members]
-        ):
-            findings = self.provider.look_up(call, [_ask(row) for row in unsure])
-            decided = {row.key: _as_outcome(findings[row.key], row) for row in unsure}
-            endings = [_Ending(row, ending, job.secret) for row in unsure if (ending := decided[row.key]) is not None]
-            rows = tuple(row for row in rows if decided.get(row.key) is None)
-        if not rows:
-            return endings
-        posted_at = self.clock.now()
-        asks = [_ask(row) for row in rows]
-        match rows[0].intent:
-            case Intent.INVITE:
-                outcomes = self.provider.invite(call, asks)
-            case Intent.REPAIR:
-                outcomes = {rows[0].key: self.provider.repair(call, asks[0])}
-            case Intent.RESEND:
-                outcomes = {rows[0].key: self.provider.resend(call, asks[0])}
-        return endings + [_Ending(row, outcomes[row.key], job.secret, posted_at, len(rows)) for row in rows]
+        return [replace(job, rows=rows) for job, rows in going if rows]
 
     # --- after a call ---
 
-    def _record(self, endings: Sequence[_Ending], run: _Run) -> None:
+    def _record(self, endings: Sequence[Ending], run: _Run) -> None:
         """Write every ending; a hold that an ending asks for is placed once."""
-        placed: dict[tuple[str, str | None], Hold] = {}
         steps: list[Step] = []
         for ended in endings:
-            connection = self.policy.connections[ended.row.connection]
-            ending, at_once = self._with_fresh_secret(ended, connection, run)
-            held_until = self.clock.now() if at_once else self._placed(ended.row, ending, placed, run)
-            run.sent.counts[type(ending).__name__] += 1
-            run.pace.attempted(ended.row, ending, ended.posted_at)
+            now = self.clock.now()
+            held_until = now if ended.at_once else run.holds.place_for(ended, now)
+            if ended.at_once:
+                run.sent.counts["secret_replaced"] += 1
+            run.sent.counts[type(ended.ending).__name__] += 1
+            run.pace.attempted(ended.row, ended.ending, ended.posted_at)
             try:
-                steps.append(self._step(ended, ending, connection, held_until))
+                steps.append(self._step(ended, held_until))
             except NotNow as error:
                 # A read that came too early for the present timings, or a clock that stepped back: nothing is decided.
                 run.sent.faults.append(error)
-                until = self.clock.now() + self.limits.backoff(ended.row.defers)
-                steps.append(deferred(ended.row, until=until, reason="read too early", now=self.clock.now()))
+                now = self.clock.now()
+                until = now + self.limits.backoff(ended.row.defers)
+                steps.append(deferred(ended.row, until=until, reason="read too early", now=now))
         self._apply(steps, run)
-        self._release(endings, placed, run)
+        run.holds.close_wave(endings)
 
-    def _step(
-        self, ended: _Ending, ending: Outcome | Finding, connection: Connection, held_until: datetime | None
-    ) -> Step:
-        now = self.clock.now()
-        if isinstance(ending, (Present, Absent, ReadFailed)):
+    def _step(self, ended: Ending, held_until: datetime | None) -> Step:
+        now, connection = self.clock.now(), ended.job.connection
+        if isinstance(ended.ending, (Present, Absent, ReadFailed)):
             return read(
                 ended.row,
-                ending,
+                ended.ending,
                 now=now,
                 timings=connection.timings,
                 limits=self.limits,
@@ -516,7 +316,7 @@ class SendInvites:
             )
         return settled(
             ended.row,
-            ending,
+            ended.ending,
             now=now,
             timings=connection.timings,
             limits=self.limits,
@@ -525,73 +325,6 @@ class SendInvites:
             batch=ended.batch,
             held_until=held_until,
         )
-
-    def _with_fresh_secret(self, ended: _Ending, connection: Connection, run: _Run) -> tuple[Outcome | Finding, bool]:
-        """A 401 may only mean that the secret was replaced meanwhile: then the row is claimed again at once."""
-        ending = ended.ending
-        refused = ending.refused if isinstance(ending, ReadFailed) else ending
-        if not isinstance(refused, RefusedConnection) or not refused.unauthorized:
-            return ending, False
-        name = f"{connection.provider}/{connection.name}"
-        try:
-            # Another request of this run may have read the new one already.
-            replaced = self.secrets.get(name) != ended.secret or self.secrets.refresh(name, ended.secret)
-        except SecretUnavailable:
-            replaced = False
-        if not replaced:
-            return ending, False
-        run.sent.counts["secret_replaced"] += 1
-        reason = "the secret was replaced meanwhile"
-        return (ReadFailed(reason) if isinstance(ending, ReadFailed) else NotSent(reason)), True
-
-    def _placed(
-        self, row: Invitation, ending: Outcome | Finding, placed: dict[tuple[str, str | None], Hold], run: _Run
-    ) -> datetime | None:
-        name: tuple[str, str | None] = (row.connection, None)
-        until: datetime | None = None
-        match ending:
-            case RefusedGrant(reason):
-                name = (row.connection, row.grant_digest)
-            case RefusedConnection(reason) | ReadFailed(_, _, RefusedConnection(reason)):
-                pass
-            case LimitedUntil(reason, told):
-                until = told
-            case ReadFailed(reason, told) if told is not None:
-                until = told
-            case _:
-                return None
-        if name not in placed:
-            placed[name] = self._hold(*name, reason, until, run)
-        return placed[name].next_probe
-
-    def _hold(self, connection: str, grant_digest: str | None, reason: str, until: datetime | None, run: _Run) -> Hold:
-        now = self.clock.now()
-        seen = run.holds.get((connection, grant_digest))
-        probes = seen.probes if seen else 0
-        hold = Hold(
-            connection=connection,
-            grant_digest=grant_digest,
-            reason=reason,
-            since=seen.since if seen else now,
-            next_probe=until or self.hold_rules.next_probe(probes, now),
-            probes=probes,
-        )
-        self.store.put_hold(hold, seen)
-        run.holds[connection, grant_digest] = hold
-        return hold
-
-    def _release(self, endings: Sequence[_Ending], placed: dict[tuple[str, str | None], Hold], run: _Run) -> None:
-        """A probe that the provider answered ends the hold."""
-        for name in sorted(run.probed - placed.keys(), key=str):
-            answered = any(
-                ended.row.connection == name[0]
-                and name[1] in (None, ended.row.grant_digest)
-                and not isinstance(ended.ending, (NotSent, Ambiguous, ReadFailed))
-                for ended in endings
-            )
-            if answered and name in run.holds:
-                self.store.release_hold(run.holds.pop(name))
-                run.probed.discard(name)
 
     def _apply(self, steps: Sequence[Step], run: _Run) -> None:
         if not steps:
@@ -606,50 +339,7 @@ class SendInvites:
                 lost.add(step.key.connection)
         self.planning.mailbox_freed(freed)
         try:
-            self._watch(lost, run)
+            run.holds.watch(lost, self.clock.now())
         except StoreUnavailable as error:
             # What is recorded is recorded; the next loss looks again.
             run.sent.faults.append(error)
-
-
-def _ask(row: Invitation) -> Ask:
-    """Every call uses the snapshot of the claim, in the same letters."""
-    return Ask(
-        key=row.key,
-        address=row.sent_address or row.address,
-        # A repair gives what is open of what is wanted now: what review has removed meanwhile is not given.
-        grant=row.grant if row.intent is Intent.REPAIR else row.sent_grant or row.grant,
-        ref=row.provider_ref,
-        open_parts=row.open_parts,
-    )
-
-
-def _as_outcome(found: Finding, row: Invitation) -> Outcome | None:
-    """
-    What a read before the POST already decides; None where the invitation is to go out.
-
-    That is for somebody who is not there, and for somebody who was there before us and lacks a part of the grant: to
-    give it is what an invitation of a member does.
-    """
-    match found:
-        case Absent():
-            return None if row.may_post else Ambiguous("what was posted before may still take effect")
-        case ReadFailed(reason, until, refused):
-            if refused is not None:
-                return refused
-            return LimitedUntil(reason, until) if until is not None else NotSent(reason)
-        case Present(blocked=str(blocked)):
-            return RefusedPerson(blocked)
-        case Present(_, Standing.EXPIRED) if not row.may_post:
-            return Ambiguous("what was posted before may not show yet")
-        case Present(ref, Standing.EXPIRED, _, drift):
-            return AlreadyInvited(ref, expired=True, drift=drift)
-        case Present(_, _, open_parts) if open_parts and not row.reads_first:
-            return None
-        case Present(ref, _, open_parts) if open_parts:
-            mailed = False if row.posted_at is None else None
-            return PartlyAccepted(ref, mailed=mailed, open=open_parts, reason="parts of the access are missing")
-        case Present(ref, Standing.MEMBER, _, drift):
-            return AlreadyMember(ref, drift)
-        case Present(ref, _, _, drift):
-            return AlreadyInvited(ref, expired=False, drift=drift)

@@ -1,5 +1,6 @@
 """Wake what is due: rows not yet sent, to be tried again, settled or leased too long, and notices that wait."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -45,6 +46,14 @@ class Sweep:
     most_rows: int = 1000
     most_notices: int = 200
     most_listed: int = 1000
+    feeds: Sequence[str] = ()
+    """The sources whose feeds are looked after."""
+
+    def look_after_feeds(self) -> int:
+        """Wake planning once a day for each feed that is looked after; gives how many. Raises QueueUnavailable."""
+        if self.feeds:
+            self.queues.wake_planning(feeds=self.feeds)
+        return len(self.feeds)
 
     def __call__(self) -> Swept:
         """Send the wake-ups; raises StoreUnavailable or QueueUnavailable, and the next tick comes anyway."""
