@@ -14,6 +14,7 @@ from usher import bootstrap
 from usher.domain.errors import (
     BadEvent,
     BodyCompressed,
+    BodyNotUnderstood,
     BodyTooLarge,
     NotAPost,
     Problem,
@@ -36,6 +37,7 @@ _REFUSALS: dict[type[UsherError], HTTPStatus] = {
     NotAPost: HTTPStatus.METHOD_NOT_ALLOWED,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     BodyCompressed: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    BodyNotUnderstood: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     BadEvent: HTTPStatus.UNPROCESSABLE_ENTITY,
     SecretUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

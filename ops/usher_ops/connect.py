@@ -88,6 +88,8 @@ def _system(name: str, stack: Stack, outputs: Mapping[str, str], whoami: Callabl
         go_live=stack.go_live,
         take_up_again=stack.take_up_again,
         approve=stack.approve,
+        take_secret=stack.take_secret,
+        asked={name for name, source in stack.listened_to.items() if source.details or source.listing},
         clock=stack.clock,
         whoami=whoami,
         put_secret=put_secret,

@@ -6,7 +6,7 @@ A command sees ports and use cases; `usher_ops.connect` alone knows AWS.
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Protocol
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from usher.config import Stage
 from usher.domain.errors import UsherError
 from usher.ports import Clock, Store
-from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
+from usher.use_cases.operate import Approve, GoLive, TakeSecret, TakeUpAgain
 
 WIDE = 200
 """Columns where nobody looks: a pipe or a file is not folded to 80."""
@@ -31,8 +31,9 @@ class System:
     """
     One deployed system, as far as an operator may touch it.
 
-    `put_secret` takes a name without the stack's prefix, and says whether the secret is new; `send` puts the body of
-    one message on the event intake and gives the message's id.
+    `asked` names the sources whose API is asked, for details or for a list; `put_secret` takes a name without the
+    stack's prefix, and says whether the secret is new; `send` puts the body of one message on the event intake and
+    gives the message's id.
     """
 
     name: str
@@ -41,6 +42,8 @@ class System:
     go_live: GoLive
     take_up_again: TakeUpAgain
     approve: Approve
+    take_secret: TakeSecret
+    asked: Collection[str]
     clock: Clock
     whoami: Callable[[], str]
     put_secret: Callable[[str, str], bool] = field(repr=False)

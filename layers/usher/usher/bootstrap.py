@@ -27,7 +27,7 @@ from usher.providers.sentry import Sentry
 from usher.sources.registry import all_sources
 from usher.use_cases.intake import read_intake as read_intake_message
 from usher.use_cases.look_after_feeds import LookAfterFeeds
-from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
+from usher.use_cases.operate import Approve, GoLive, TakeSecret, TakeUpAgain
 from usher.use_cases.plan_invites import PlanInvites
 from usher.use_cases.receive_notice import ReceiveNotice
 from usher.use_cases.send_invites import SendInvites
@@ -159,6 +159,11 @@ class Stack:
     def take_up_again(self) -> TakeUpAgain:
         """The operator's second chance for parked rows and notices."""
         return TakeUpAgain(self.store, self.queues, self.stage.policy, self.clock)
+
+    @cached_property
+    def take_secret(self) -> TakeSecret:
+        """The operator's way to a key that a sender sent itself."""
+        return TakeSecret(self.store, self.listened_to, self.clock)
 
     @cached_property
     def approve(self) -> Approve:

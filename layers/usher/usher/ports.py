@@ -283,6 +283,9 @@ class Source(Protocol):
         Raises BadEvent, or BodyNotUnderstood for another content type, only where `tells_problems`.
         """
 
+    def secret_in(self, body: bytes) -> str | None:
+        """Give the key that the sender itself sends, where a body that it sent holds one."""
+
     def thanks(self) -> Reply:
         """The success answer that this sender wants."""
 

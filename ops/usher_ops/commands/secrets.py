@@ -1,8 +1,8 @@
-"""`usher secrets set`: a value from standard input to the vault, shown nowhere on the way."""
+"""`usher secrets`: a value from standard input, or from a parked notice, to the vault; shown nowhere on the way."""
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import BinaryIO
 
@@ -11,6 +11,7 @@ import click
 from usher.config import Stage
 from usher.domain.errors import SecretUnavailable, UsherError
 from usher.use_cases.receive_notice import active_secrets
+from usher_ops.commands.actor import actor_option, reason_option, who
 from usher_ops.system import System, choice_of_system, on_system
 
 LARGEST = 65_536
@@ -44,7 +45,7 @@ def set_secret(system: System, name: str) -> None:
 
     On a terminal you are asked for the value, and it does not show. One line break at its end is dropped.
     """
-    if problem := name_problem(name, system.stage):
+    if problem := name_problem(name, system.stage, system.asked):
         raise click.BadParameter(problem, param_hint="NAME")
     value = read_value(sys.stdin.buffer, ask=_ask if sys.stdin.isatty() else None)
     if name.startswith("sources/"):
@@ -53,7 +54,32 @@ def set_secret(system: System, name: str) -> None:
     click.echo(f"{name} of {system.name} was {'created' if new else 'exchanged'}; it is used within a minute.")
 
 
-def name_problem(name: str, stage: Stage) -> str | None:
+@secrets.command("take")
+@click.argument("name")
+@click.argument("notice_id", metavar="NOTICE")
+@click.option("--show", is_flag=True, help="Print the value as well, for the call that confirms it to the sender.")
+@reason_option
+@actor_option
+@on_system
+def take_secret(system: System, name: str, notice_id: str, show: bool, reason: str, actor: str | None) -> None:
+    """
+    Put the key that a sender itself has sent in place of the secret sources/<source>.
+
+    Gusto sends the key of its signatures when a webhook is subscribed; the request is parked as NOTICE, see `usher
+    notices`. Look whether it is yours before you take it: nothing signs that request.
+    """
+    kind, _, source = name.partition("/")
+    if (problem := name_problem(name, system.stage, system.asked)) or kind != "sources":
+        raise click.BadParameter(problem or "is not of the form sources/<source>", param_hint="NAME")
+    value = system.take_secret.found_in(notice_id, source)
+    system.put_secret(name, value)
+    system.take_secret.done(notice_id, actor=who(system, actor), reason=reason)
+    click.echo(f"{name} of {system.name} was exchanged; it is used within a minute.", err=show)
+    if show:
+        click.echo(value)
+
+
+def name_problem(name: str, stage: Stage, asked: Collection[str]) -> str | None:
     """Say why the stage has no use for a secret of this name."""
     if name == "mailbox-key":
         return "the key of the mailbox digests is made at deployment; with another, nobody's guard would be found"
@@ -63,7 +89,7 @@ def name_problem(name: str, stage: Stage) -> str | None:
     if kind in ("sources", "hr-api"):
         if rest not in stage.sources:
             return f"stage {stage.name} listens to no source {rest!r}, but to {_list(stage.sources)}"
-        if kind == "hr-api" and stage.sources[rest].base_url is None:
+        if kind == "hr-api" and rest not in asked:
             return f"source {rest!r} sends everything itself, so no key reads from it"
         return None
     connection = stage.policy.connections.get(rest)

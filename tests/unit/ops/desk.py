@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from tests.unit.use_cases.world import World, a_hire, a_policy, digest
 from usher.config import Stage
 from usher.domain.policy import Company, Mode
-from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
+from usher.ports import Source
+from usher.use_cases.operate import Approve, GoLive, TakeSecret, TakeUpAgain
 from usher_ops.main import usher
 from usher_ops.system import Asked, System, SystemUnavailable
 
@@ -26,6 +27,7 @@ class Desk:
     world: World = field(default_factory=World)
     secrets: dict[str, str] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
     asked_for: list[tuple[str | None, bool]] = field(default_factory=list)
 
     def __call__(self, *line: str, stdin: str | bytes = "", environment: dict[str, str] | None = None) -> Result:
@@ -47,7 +49,7 @@ class Desk:
         stage: Any = {
             "name": "test",
             "policy": policy,
-            "sources": {"canonical": {}, "thin": {"base_url": "https://hr.example"}},
+            "sources": {"canonical": {}, "thin": {"base_url": "https://hr.example"}, "gusto": {}},
             "senders": [{"id": "AROAEXAMPLE", "sources": ["payroll"]}],
         }
         return System(
@@ -57,6 +59,8 @@ class Desk:
             go_live=GoLive(world.store, policy, world.clock, digest),
             take_up_again=TakeUpAgain(world.store, world.queues, policy, world.clock),
             approve=Approve(world.store, world.clock),
+            take_secret=TakeSecret(world.store, self.sources, world.clock),
+            asked={"thin"},
             clock=world.clock,
             whoami=lambda: "arn:aws:sts::123456789012:assumed-role/operator/sam",
             put_secret=self._put_secret,

@@ -2,9 +2,13 @@
 
 from io import BytesIO
 
+import httpx
 import pytest
 
+from tests.contracts.hr_webhooks import Example
 from tests.unit.ops.desk import Desk
+from usher.domain.notice import NoticeState
+from usher.sources.gusto import Gusto
 from usher_ops.commands.secrets import LARGEST, UnfitSecret, read_value
 
 
@@ -33,7 +37,7 @@ def test_the_stage_has_a_use_for_these_names(name: str) -> None:
     [
         ("sentry/mian", "no connection 'mian', but labs, main"),
         ("atlassian/main", "sentry/main"),
-        ("sources/workday", "listens to no source 'workday', but to canonical, thin"),
+        ("sources/workday", "listens to no source 'workday', but to canonical, gusto, thin"),
         ("hr-api/canonical", "sends everything itself"),
         ("mailbox-key", "is made at deployment"),
         ("sentry", "is not of the form"),
@@ -98,3 +102,48 @@ def test_a_value_is_never_an_argument() -> None:
     told = Desk()("secrets", "set", "sentry/main", "s3cr3t", stdin="")
 
     assert told.exit_code == 2
+
+
+TOKEN = "6590f590-3dba-495e-9bea-c361e1e20001"
+
+
+def a_desk_with_a_verification() -> tuple[Desk, str]:
+    """Gusto has asked for its subscription to be verified."""
+    gusto = Gusto(httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(500))))
+    desk = Desk(secrets={"sources/gusto": "pending"}, sources={"gusto": gusto})
+    (notice,) = gusto.read(Example.load("gusto-verification").request, desk.world.clock.now())
+    desk.world.plan.notice(notice)
+    return desk, notice.notice_id
+
+
+def test_a_key_that_the_sender_sent_is_taken_from_its_parked_notice() -> None:
+    """It is not shown, and it is written down who took it."""
+    desk, notice_id = a_desk_with_a_verification()
+    assert "usher secrets take sources/gusto" in desk("notices").output
+
+    told = desk("secrets", "take", "sources/gusto", notice_id, "--reason", "our subscription")
+    assert told.exit_code == 0
+    assert desk.secrets == {"sources/gusto": TOKEN}
+    assert TOKEN not in told.output
+    assert [(entry.action, entry.reason) for entry in desk.world.store.audits] == [("take-secret", "our subscription")]
+    record = desk.world.store.notice(notice_id)
+    assert record is not None
+    assert record.state is NoticeState.DONE
+    assert desk("secrets", "take", "sources/gusto", notice_id, "--reason", "again").exit_code == 1
+
+
+def test_the_key_is_printed_alone_for_the_call_that_confirms_it() -> None:
+    """So that it can be piped."""
+    desk, notice_id = a_desk_with_a_verification()
+    told = desk("secrets", "take", "sources/gusto", notice_id, "--show", "--reason", "our subscription")
+    assert told.stdout == TOKEN + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "exit_code"), [("hr-api/gusto", 2), ("sources/workday", 2), ("sources/thin", 1), ("sources/canonical", 1)]
+)
+def test_a_notice_without_a_key_of_the_source_changes_no_secret(name: str, exit_code: int) -> None:
+    """Nor does a name that is none of a webhook's secrets."""
+    desk, notice_id = a_desk_with_a_verification()
+    assert desk("secrets", "take", name, notice_id, "--reason", "why").exit_code == exit_code
+    assert desk.secrets == {"sources/gusto": "pending"}

@@ -2,19 +2,20 @@
 Everything that Usher raises on purpose.
 
 UsherError
-├── BadAddress          an e-mail address that is not used as one
-├── BadEvent            an event with fields that do not fit, all of them named
-├── BadPolicy           a stage file that must not be loaded
-├── Unauthentic         a request whose sender cannot be believed
-├── UnknownSource       a source that this stage does not listen to
-├── UnfitRequest        a request that is refused before anything of it is believed
-│   ├── BodyTooLarge    more bytes than an announcement has
-│   ├── BodyCompressed  bytes that would have to be unfolded first
-│   └── NotAPost        a verb that announces nothing
-├── DetailsUnavailable  the HR system did not give the details of a thin notice (yet)
-├── SecretUnavailable   a secret that is missing, empty or unreadable
-├── QueueUnavailable    a queue did not take a message
-└── StoreUnavailable    the table did not answer
+├── BadAddress             an e-mail address that is not used as one
+├── BadEvent               an event with fields that do not fit, all of them named
+├── BadPolicy              a stage file that must not be loaded
+├── Unauthentic            a request whose sender cannot be believed
+├── UnknownSource          a source that this stage does not listen to
+├── UnfitRequest           a request that is refused before anything of it is believed
+│   ├── BodyTooLarge       more bytes than an announcement has
+│   ├── BodyCompressed     bytes that would have to be unfolded first
+│   ├── BodyNotUnderstood  bytes of a kind that the source does not read
+│   └── NotAPost           a verb that announces nothing
+├── DetailsUnavailable     the HR system did not give the details of a thin notice (yet)
+├── SecretUnavailable      a secret that is missing, empty or unreadable
+├── QueueUnavailable       a queue did not take a message
+└── StoreUnavailable       the table did not answer
 """
 
 from dataclasses import dataclass
@@ -69,6 +70,10 @@ class BodyTooLarge(UnfitRequest):
 
 class BodyCompressed(UnfitRequest):
     """The body would have to be unfolded first, and a few bytes can unfold to gigabytes."""
+
+
+class BodyNotUnderstood(UnfitRequest):
+    """The content type says that the body is of a kind that the source does not read."""
 
 
 class NotAPost(UnfitRequest):

@@ -4,18 +4,21 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any, ClassVar
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
+from usher.domain.hire import Change
 from usher.domain.json_text import parse
+from usher.domain.notice import Notice
 from usher.domain.outcomes import Ambiguous, NotSent
 from usher.http import Answer, Deadline, bearer, is_token, retry_after, send, url_of
 from usher.ports import SourceSettings
-from usher.sources.webhook import unknown_settings
+from usher.sources.webhook import hired_if_new, unknown_settings
 
 LONGEST_CALL = 5.0
 """Seconds for asking about one person; ten notices of one batch must fit into an invocation."""
@@ -83,6 +86,8 @@ class HrApi:
             body=body,
             read=_parsed,
         )
+        if isinstance(answer, Answer) and answer.status == 401:
+            self._tokens.clear()  # Taken back before its time: the next question buys another.
         return _json_of(answer, now)
 
     def _token(self, url: str, secret: str, *, deadline: Deadline, now: datetime, **further: str) -> str:
@@ -97,6 +102,9 @@ class HrApi:
         name, _, password = secret.partition(":")
         form = {"grant_type": "client_credentials", "client_id": name, "client_secret": password, **further}
         answer = send(self._client, "POST", url, authorization="", deadline=deadline, form=form, read=_parsed)
+        if isinstance(answer, Answer) and answer.status == HTTPStatus.NOT_FOUND:
+            # Not about the person, and so not final.
+            raise DetailsUnavailable("the HR system gives no tokens at this address (404)")
         try:
             given = _Given.model_validate(_json_of(answer, now))
         except ValidationError:
@@ -111,6 +119,20 @@ def bearer_of(secret: str) -> str:
     if not is_token(secret):
         raise DetailsUnavailable("the secret for the HR system is no token")
     return bearer(secret)
+
+
+def change_of(notice: Notice, start_date: date | None, *, left: bool) -> Change:
+    """
+    Say what a thin notice means, now that its details are known.
+
+    Whoever has left is taken back, whatever the event was. Whoever started long ago is staff: a company that moves in
+    announces everybody. An event that says hired is believed where the day is not known.
+    """
+    if left:
+        return Change.CANCELLED
+    if notice.change is Change.HIRED and start_date is not None:
+        return hired_if_new(start_date, notice.received_at)
+    return notice.change or Change.CHANGED
 
 
 class _Given(BaseModel):

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from usher.domain.errors import BadEvent, Problem
 from usher.domain.event import problems_in
@@ -19,7 +19,8 @@ from usher.sources.signatures import Scheme
 
 LONGEST_EVENT_NAME = 64
 
-_DAY_WITH_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*")
+# A time, or the zone alone, as XML writes a day.
+_DAY_AND_MORE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*|Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class Webhook:
     def told(self, body: Any, received_at: datetime) -> Iterable[Told]:
         """Read a JSON body; a ping tells nothing. Raises BadEvent or ValidationError."""
         raise NotImplementedError
+
+    def secret_in(self, body: bytes) -> str | None:
+        """Know no secret but those that an operator sets."""
+        del body
+        return None
 
     def thanks(self) -> Reply:
         """Answer 200 with an empty body: some count anything else as a failure."""
@@ -159,14 +165,16 @@ def _id_as_text(value: Any) -> Any:
 
 
 def _day_as_written(value: Any) -> Any:
-    """Take the day of a date-time as it is written, whatever its zone; vendors write no day as nothing or zeros."""
+    """Take the day as it is written, whatever the time and zone after it; vendors write no day as nothing or zeros."""
     value = _blank_is_none(value)
+    if value is None:
+        return None
     if not isinstance(value, str):
-        return value
+        raise ValueError("is no text")  # A lax reader would take a number as seconds since 1970.
     text = value.strip()
     if text == "0000-00-00":
         return None
-    return written_day(text[:10] if _DAY_WITH_TIME.fullmatch(text) else text)
+    return written_day(text[:10] if _DAY_AND_MORE.fullmatch(text) else text)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -188,6 +196,8 @@ TheirMoment = Annotated[Annotated[datetime, AfterValidator(_in_utc)] | None, Bef
 """A date and time as ISO 8601 writes it; one without a zone is in UTC."""
 TheirId = Annotated[str, BeforeValidator(_id_as_text)]
 """An id is always text: numbers may be larger than a float holds, and texts may begin with zeros."""
+PathId = Annotated[TheirId, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An id that is asked for: nothing that would lead the request elsewhere."""
 
 
 def at_most(most: int) -> BeforeValidator:
@@ -206,3 +216,13 @@ def event_name(value: object) -> str:
     if isinstance(value, str) and 0 < len(value) <= LONGEST_EVENT_NAME and value.isascii() and value.isprintable():
         return value
     return "unnamed"
+
+
+def media_type(request: WebhookRequest) -> str:
+    """Give the content type without its parameters; empty where there is none, or more than one."""
+    return (request.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def is_json(kind: str) -> bool:
+    """Say whether a media type is JSON's."""
+    return kind == "application/json" or kind.endswith("+json")

@@ -1,6 +1,7 @@
 """What an operator may do: let planned rows go live, take up what is parked, approve a mass of invitations."""
 
-from collections.abc import Callable, Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -11,7 +12,7 @@ from usher.domain.notice import NoticeState
 from usher.domain.planning import live_plan
 from usher.domain.policy import Policy
 from usher.domain.wanted import unparked
-from usher.ports import AuditEntry, Clock, Queues, Store
+from usher.ports import AuditEntry, Clock, Queues, Source, Store
 
 MOST_LISTED = 1000
 MOST_TRIES = 5
@@ -104,6 +105,35 @@ class TakeUpAgain:
             raise NotNow(f"notice {notice_id} was changed meanwhile; look again")
         self.store.audit(AuditEntry(f"notice/{notice_id}", now, actor, "replay", reason))
         self.queues.wake_planning(notices=[notice_id])
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSecret:
+    """Take the key of a source's signatures from the parked notice in which the sender itself sent it."""
+
+    store: Store
+    sources: Mapping[str, Source]
+    clock: Clock
+
+    def found_in(self, notice_id: str, source: str) -> str:
+        """Give the key; raises NotNow where the notice holds none of this source."""
+        record = self.store.notice(notice_id)
+        if record is None or record.notice.source != source or record.state is not NoticeState.PARKED:
+            raise NotNow(f"notice {notice_id} is not a parked one of {source}")
+        body = self.store.sealed_body(notice_id)
+        secret = self.sources[source].secret_in(base64.b64decode(body)) if body and source in self.sources else None
+        if secret is None:
+            raise NotNow(f"notice {notice_id} holds no secret; bodies are kept for 30 days")
+        return secret
+
+    def done(self, notice_id: str, *, actor: str, reason: str) -> None:
+        """Write down that the key of this notice is in the vault."""
+        now = self.clock.now()
+        self.store.audit(AuditEntry(f"notice/{notice_id}", now, actor, "take-secret", reason))
+        record = self.store.notice(notice_id)
+        if record is not None:
+            update = {"state": NoticeState.DONE, "updated_at": now, "revision": record.revision + 1}
+            self.store.put_notice(record.model_copy(update=update))
 
 
 @dataclass(frozen=True, slots=True)

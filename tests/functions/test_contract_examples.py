@@ -1,0 +1,104 @@
+"""Every example request of the contract, through the real handler, at the time that it states."""
+
+from typing import Any
+
+import pytest
+
+from tests.contracts.hr_webhooks import NAMES, Example
+from tests.functions.test_hr_webhook import Gateway, gateway
+from usher.domain.hire import Change
+from usher.domain.notice import Notice
+
+__all__ = ["gateway"]
+
+LEFT_OUT = {"kombo", "rippling", "successfactors"}
+"""Systems that Usher does not listen to (docs/sources/README.md)."""
+
+Told = tuple[str | None, Change | None, bool]
+HIRED = Change.HIRED
+
+OUTCOMES: dict[str, tuple[int, list[Told]]] = {
+}
+"""The status, and of each notice: of whom, what it means, and whether it can be used."""
+
+STANDARD = {"standard-webhooks": "canonical", "svix": "canonical"}
+
+
+def event_of(example: Example, **changes: Any) -> dict[str, Any]:
+    """Make the gateway's event of an example request."""
+    raw = example.raw
+    return {
+        "httpMethod": raw["method"],
+        "pathParameters": {"source": STANDARD.get(raw["system"], raw["system"])},
+        "headers": raw["headers"],
+        "multiValueHeaders": None,
+        "queryStringParameters": raw["query"] or None,
+        "body": raw["raw_body"],
+        "isBase64Encoded": False,
+    } | changes
+
+
+def told(notice: Notice) -> Told:
+    """Say what a notice says."""
+    return notice.subject, notice.change, not notice.problems
+
+
+@pytest.fixture
+def door(gateway: Gateway, name: str) -> Gateway:
+    """The handler at the time of an example, with its secret."""
+    example = Example.load(name)
+    if name.endswith("-official"):
+        system = example.raw["system"]
+        gateway.secrets.values[f"sources/{STANDARD.get(system, system)}"] = example.secret
+    gateway.clock.advance((example.received_at - gateway.clock.now()).total_seconds())
+    return gateway
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_ends_as_the_contract_says(door: Gateway, name: str) -> None:
+    """With the answer that its sender wants."""
+    example = Example.load(name)
+    answer = door(event_of(example))
+    assert (answer["statusCode"], [told(notice) for notice in door.queues.announced]) == OUTCOMES[name]
+    wanted = example.raw.get("expected_response", {})
+    assert answer["statusCode"] == wanted.get("status", answer["statusCode"])
+    assert answer["body"] == wanted.get("body", wanted.get("text", answer["body"]))
+    sent = {header.lower(): value for header, value in answer["headers"].items()}
+    theirs = {header.lower(): value for header, value in wanted.get("headers", {}).items()}
+    assert all(sent[header].startswith(value) for header, value in theirs.items())
+    if not name.endswith("-official"):
+        assert "noor" not in str([notice.subject for notice in door.queues.announced]).lower()
+
+
+def flipped(text: str, place: int) -> str:
+    """Change one bit of one character."""
+    return text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
+
+
+def forged(example: Example) -> dict[str, Any]:
+    """Flip a bit of what the sender is believed for: the body, or the secret where that does not depend on the body."""
+    event = event_of(example)
+    match example.scheme:
+        case {"strategy": "hmac", "signature_field": field}:
+            return event | {"body": flipped(event["body"], event["body"].index(field) + len(field) + 5)}
+        case {"strategy": "hmac"}:
+            return event | {"body": flipped(event["body"], len(event["body"]) // 2)}
+        case {"strategy": "static-header", "header": name}:
+            return event | {"headers": event["headers"] | {name: flipped(event["headers"][name], -3)}}
+    place = event["body"].index(example.secret) + 3
+    return event | {"body": flipped(event["body"], place)}
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if Example.load(n).raw["signature_valid"] and n not in {*LEFT_OUT, "okta-verification"}]
+)
+def test_with_one_bit_flipped_an_example_is_refused_and_queues_nothing(door: Gateway, name: str) -> None:
+    """A ping does nothing, so whether its signature holds decides nothing either."""
+    answer = door(forged(Example.load(name)))
+    assert answer["statusCode"] == 401
+    assert door.queues.announced == []
+
+
+def test_every_example_is_listed() -> None:
+    """A new file must not go untested."""
+    assert set(OUTCOMES) == set(NAMES)
