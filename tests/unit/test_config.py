@@ -1,5 +1,6 @@
 """Stage files: what is refused at load, and what the message says."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,37 @@ def test_the_environment_may_lack_what_a_function_does_not_need() -> None:
     environment = Environment.of({"USHER_TABLE": "t", "USHER_PROVIDER_QUEUES": '{"sentry": "url"}'})
 
     assert (environment.table, environment.provider_queues, environment.provider) == ("t", {"sentry": "url"}, "")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("reconcile = true", "source 'bamboohr': reconcile: this system gives no list of recent hires"),
+        ("silent_days = 0", "sources.bamboohr.silent_days: Input should be greater than or equal to 1"),
+        (
+            'fields = { hire_id = "id" }',
+            "source 'bamboohr': fields.hire_id: the fields of bamboohr are not for a stage",
+        ),
+        (
+            'options = { same_as = "greenhouse", same_as_field = "customId" }',
+            "source 'bamboohr': options.same_as: joins.bamboohr does not list 'greenhouse'",
+        ),
+    ],
+)
+def test_a_source_that_cannot_do_what_the_stage_asks_is_refused(table: str, message: str) -> None:
+    """At start-up, with the place."""
+    with pytest.raises(BadPolicy, match=re.escape(message)):
+        parsed(STAGE.replace("[[senders]]", f"{table}\n[[senders]]"))
+
+
+def test_a_stage_may_look_after_feeds_and_join_sources() -> None:
+    """As docs/completing.md shows it."""
+    text = STAGE.replace(
+        "[[senders]]",
+        'silent_days = 14\noptions = { same_as = "greenhouse", same_as_field = "customId" }\n'
+        '[sources.personio]\nreconcile = true\noptions = { webhook_id = "7" }\n'
+        '[joins]\nbamboohr = ["greenhouse"]\n[[senders]]',
+    )
+    stage = parsed(text)
+    assert stage.joins == {"bamboohr": ("greenhouse",)}
+    assert [settings.is_looked_after for settings in stage.source_settings.values()] == [True, True]

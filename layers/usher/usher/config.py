@@ -61,9 +61,7 @@ class Stage(_Ours):
     def source_settings(self) -> dict[str, SourceSettings]:
         """The settings of each source that this stage listens to."""
         return {
-            name: SourceSettings(
-                name, table.base_url, table.options, table.fields, table.reconcile, table.silent_days
-            )
+            name: SourceSettings(name, table.base_url, table.options, table.fields, table.reconcile, table.silent_days)
             for name, table in self.sources.items()
         }
 
@@ -165,6 +163,9 @@ def _source_errors(stage: Stage, sources: Mapping[str, Source]) -> list[str]:
             errors.append(f"source {name!r}: is not one of {', '.join(sorted(sources))}")
             continue
         errors += [f"source {name!r}: {error}" for error in source.settings_errors(settings)]
+        same_as = settings.options.get("same_as")
+        if same_as is not None and same_as not in stage.joins.get(name, ()):
+            errors.append(f"source {name!r}: options.same_as: joins.{name} does not list {same_as!r}")
         if settings.reconcile and source.listing is None:
             errors.append(f"source {name!r}: reconcile: this system gives no list of recent hires")
         if settings.base_url is not None and source.details is not None:

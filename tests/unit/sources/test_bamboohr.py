@@ -302,3 +302,46 @@ def test_the_vendors_hosts_are_its_customers(host: str, own: bool) -> None:
     details = source().details
     assert details is not None
     assert details.is_vendor_host(host) is own
+
+
+JOINED = SourceSettings(
+    "bamboohr",
+    base_url="https://examplecorp.bamboohr.com",
+    options={"same_as": "greenhouse", "same_as_field": "customApplicationId"},
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "same_as"),
+    [
+        ("46190001", "greenhouse/46190001"),
+        (46190001, "greenhouse/46190001"),
+        (" 46190001 ", "greenhouse/46190001"),
+        ("", None),
+        (None, None),
+        (True, None),
+        ("see the file", None),
+        ("okta/1", None),
+    ],
+)
+def test_a_field_that_the_stage_names_joins_the_applicant_of_another_system(value: object, same_as: str | None) -> None:
+    """It is asked for by its name; what is no id joins nobody."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["fields"])
+        return httpx.Response(200, json=EMPLOYEE | {"customApplicationId": value})
+
+    hire = employees(answer).fetch(a_notice(), JOINED, "key", NOON)
+    assert hire.same_as == same_as
+    assert asked[0].endswith(",customApplicationId")
+
+
+@pytest.mark.parametrize(
+    "options", [{"same_as": "greenhouse"}, {"same_as_field": "x"}, {"same_as": "greenhouse", "same_as_field": "a,b"}]
+)
+def test_a_join_that_means_nothing_is_refused(options: dict[str, str]) -> None:
+    """At start-up."""
+    settings = SourceSettings("bamboohr", base_url="https://examplecorp.bamboohr.com", options=options)
+    assert len(source().settings_errors(settings)) == 1
+    assert source().settings_errors(JOINED) == []

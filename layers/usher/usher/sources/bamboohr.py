@@ -18,7 +18,7 @@ from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi
+from usher.sources.hr_api import HrApi, joined
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import TheirDay, TheirId, Theirs, TheirText, Told, Webhook, at_most, event_name, problems_of
 
@@ -98,13 +98,15 @@ class BambooHrEmployees(HrApi):
     """Asks BambooHR for one employee, with everything that only takes effect later."""
 
     hosts = re.compile(r"[a-z0-9-]{1,63}\.bamboohr\.com")
+    can_join = True
 
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the employee as they stand now; raises DetailsUnavailable or BadEvent."""
+        fields = ",".join(filter(None, (_FIELDS, settings.options.get("same_as_field"))))
         body = self._ask(
             settings,
             *("api", "v1", "employees", notice.subject or ""),
-            query={"fields": _FIELDS, "onlyCurrent": "false"},
+            query={"fields": fields, "onlyCurrent": "false"},
             authorization=basic(secret, "x"),
             deadline=self._deadline(),
             now=now,
@@ -114,7 +116,7 @@ class BambooHrEmployees(HrApi):
             if employee.id != notice.subject:
                 raise DetailsUnavailable("bamboohr answered with another employee than was asked for", final=True)
             left = (employee.status or "").lower() == "inactive"
-            return NewHire(
+            hire = NewHire(
                 source=notice.source,
                 hire_id=employee.id,
                 version=as_version(now),
@@ -128,5 +130,6 @@ class BambooHrEmployees(HrApi):
                 location=employee.location,
                 employment_type=employee.employment,
             )
+            return joined(hire, settings, body)
         except ValidationError as error:
             raise BadEvent(*problems_of(error, "employee.")) from None

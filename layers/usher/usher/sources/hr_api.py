@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
-from usher.domain.hire import Change
+from usher.domain.hire import Change, HireKey, NewHire
 from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.domain.outcomes import Ambiguous, NotSent
@@ -32,12 +32,14 @@ class HrApi:
     What all share that ask an HR system who somebody is.
 
     `hosts` are the vendor's own, `default_url` is where everybody's API is (None: the stage must say it), `options`
-    are those that a stage may set.
+    are those that a stage may set. With `can_join`, a stage may also name a field of the system that holds the id of
+    the same person at another source (docs/completing.md).
     """
 
     hosts: ClassVar[re.Pattern[str]]
     default_url: ClassVar[str | None] = None
     options: ClassVar[frozenset[str]] = frozenset()
+    can_join: ClassVar[bool] = False
     stale_for: timedelta = timedelta(0)
 
     def __init__(self, client: httpx.Client, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +51,11 @@ class HrApi:
         """Ask for an address where the vendor has one for each customer, and for no unknown option."""
         missing = settings.base_url is None and self.default_url is None
         errors = [f"base_url: is missing; write https:// and a host like {self.hosts.pattern}"] if missing else []
-        return [*errors, *unknown_settings(settings.name, settings, self.options)]
+        known = self.options | (_JOIN if self.can_join else frozenset())
+        errors += unknown_settings(settings.name, settings, known)
+        if self.can_join:
+            errors += _join_errors(settings)
+        return errors
 
     def is_vendor_host(self, host: str) -> bool:
         """Say whether a host is the vendor's own."""
@@ -112,6 +118,32 @@ class HrApi:
         until = now + timedelta(seconds=given.expires_in) - SPARE
         self._tokens[url] = _Token(given.access_token, secret, until)
         return bearer(given.access_token)
+
+
+def joined(hire: NewHire, settings: SourceSettings, record: Any) -> NewHire:
+    """Let a hire complete another source's, where the field that the stage names holds an id of it."""
+    name = settings.options.get("same_as_field")
+    value = record.get(name) if name and isinstance(record, dict) else None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return hire
+    try:
+        key = HireKey.parse(f"{settings.options['same_as']}/{str(value).strip()}")
+    except ValueError:
+        return hire  # Empty, or a note of somebody's: the person stands for themselves.
+    return hire.model_copy(update={"same_as": str(key)})
+
+
+_JOIN = frozenset({"same_as", "same_as_field"})
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+def _join_errors(settings: SourceSettings) -> list[str]:
+    given = [settings.options[name] for name in sorted(_JOIN) if name in settings.options]
+    if len(given) == 1:
+        return ["options.same_as and options.same_as_field: one of them means nothing without the other"]
+    if given and not _FIELD.fullmatch(settings.options["same_as_field"]):
+        return ["options.same_as_field: is not the name of a field"]
+    return []
 
 
 def bearer_of(secret: str) -> str:

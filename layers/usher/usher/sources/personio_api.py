@@ -71,6 +71,12 @@ class PersonioApi(HrApi):
     default_url = "https://api.personio.de"
     options = frozenset({"webhook_id"})
 
+    def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
+        """Ask for the webhook whose log is to be listed on top."""
+        missing = settings.reconcile and not settings.options.get("webhook_id", "").strip(".")
+        errors = ["options.webhook_id: is missing; its log is what is listed"] if missing else []
+        return [*super().settings_errors(settings), *errors]
+
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the person as they stand now; raises DetailsUnavailable or BadEvent."""
         get = self.asking(settings, secret, now)
