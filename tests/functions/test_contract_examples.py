@@ -18,10 +18,54 @@ Told = tuple[str | None, Change | None, bool]
 HIRED = Change.HIRED
 
 OUTCOMES: dict[str, tuple[int, list[Told]]] = {
+    "ashby": (200, [("11111111-0000-4000-8000-000000000001", HIRED, True)]),
+    "bamboohr": (200, [("1042", HIRED, True)]),
+    "bamboohr-field-based": (200, [("1042", HIRED, True)]),
+    "cloudevents": (202, [("1042", HIRED, True)]),
+    "cloudevents-binary": (202, [("1042", HIRED, True)]),
+    "cloudevents-options": (200, []),
+    "deel": (200, [(None, None, True)]),
+    "entra-graph": (202, [("87d349ed-44d7-43e1-9a83-5f2406de0001", Change.CHANGED, True)]),
+    "entra-graph-validation": (200, []),
+    "factorial": (200, [("4210001", HIRED, True)]),
+    "finch": (200, [("59dcedb1-75a4-446c-8ece-4f9ccd530001", HIRED, True)]),
+    "finch-official": (200, [(None, None, True)]),
+    "greenhouse": (200, [("46190001", HIRED, True)]),
+    "gusto": (200, [("bcfc9744-0ab3-4ef3-ab0d-e728255d0001", HIRED, True)]),
+    "gusto-verification": (200, [(None, None, False)]),
+    "hibob": (200, [("3332883854254930001", HIRED, True)]),
+    "hibob-ping": (200, []),
+    "kombo": (404, []),
+    "lever": (200, [("b0000000-0000-4000-8000-000000000001", HIRED, True)]),
+    "merge": (200, [("0958cbc6-6040-430a-848e-aafacbad0001", HIRED, True)]),
+    "okta": (204, [("00u0example0000000042", HIRED, True)]),
+    "okta-verification": (200, []),
+    "personio": (200, [("9000123", HIRED, True)]),
+    "rippling": (404, []),
+    "standard-webhooks": (202, [("emp_0001", HIRED, True)]),
+    # Vectors of signatures; what they say is no hire of ours, and the sender is told so.
+    "standard-webhooks-official": (422, []),
+    "successfactors": (404, []),
+    "svix-official": (422, []),
+    # A draft.
+    "workable": (200, [(None, None, True)]),
+    "workday": (200, [("21508", HIRED, True)]),
 }
 """The status, and of each notice: of whom, what it means, and whether it can be used."""
 
 STANDARD = {"standard-webhooks": "canonical", "svix": "canonical"}
+
+MAPPED: dict[str, Any] = {
+    "canonical": {
+        "fields": {"hire_id": "data.id", "given_name": "data.firstName", "start_date": "data.startDate"},
+        "options": {"event": "type", "hired": "employee.created"},
+    },
+    "cloudevents": {
+        "fields": {"hire_id": "data.employeeId", "given_name": "data.firstName", "start_date": "data.startDate"},
+        "options": {"event": "type", "hired": "com.example.hr.employee.hired"},
+    },
+}
+"""These senders' bodies are their own; the stage says what is what in them."""
 
 
 def event_of(example: Example, **changes: Any) -> dict[str, Any]:
@@ -50,6 +94,9 @@ def door(gateway: Gateway, name: str) -> Gateway:
     if name.endswith("-official"):
         system = example.raw["system"]
         gateway.secrets.values[f"sources/{STANDARD.get(system, system)}"] = example.secret
+    else:
+        gateway.settings |= MAPPED
+        gateway.listen()
     gateway.clock.advance((example.received_at - gateway.clock.now()).total_seconds())
     return gateway
 

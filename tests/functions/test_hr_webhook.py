@@ -21,7 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.queues import MemoryQueues
 from tests.fakes.secrets import MemorySecrets
 from usher import bootstrap
-from usher.ports import Source, SourceSettings
+from usher.ports import SourceSettings
 from usher.sources.registry import all_sources
 from usher.use_cases.receive_notice import ReceiveNotice
 from usher_local.sign import sign
@@ -58,13 +58,16 @@ class Gateway:
         self.settings = tomllib.loads(STAGE.read_text())["sources"]
         moment = json.loads((EVENTS / "clock.json").read_text())["received_at"]
         self.clock = FakeClock(datetime.fromtimestamp(moment, UTC))
-        self.receive = ReceiveNotice(self.sources(), self.secrets, self.queues, self.clock)
+        self.listen()
 
-    def sources(self) -> dict[str, Source]:
-        """Give every source, as the stage of the sample events wants it."""
+    def listen(self) -> None:
+        """Listen to every source, as the settings say."""
         settings = {name: SourceSettings(name, **table) for name, table in self.settings.items()}
-        known = {source.name: source for source in all_sources(httpx.Client())}
-        return {name: source.configured(settings.get(name, SourceSettings(name))) for name, source in known.items()}
+        sources = {
+            source.name: source.configured(settings.get(source.name, SourceSettings(source.name)))
+            for source in all_sources(httpx.Client())
+        }
+        self.receive = ReceiveNotice(sources, self.secrets, self.queues, self.clock)
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
         """Give the handler's answer."""

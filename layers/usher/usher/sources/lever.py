@@ -38,6 +38,10 @@ _Moment = Annotated[int, Field(ge=1, lt=7_258_118_400_000)]
 """Milliseconds since 1970, before 2200."""
 
 
+SIGNED = Hmac(header="signature", timestamp_header="triggered-at", tolerance=timedelta(hours=3))
+"""How the request is signed that `signed_part` makes. Nobody says whether a retry is stamped anew."""
+
+
 class _Signed(BaseModel):
     token: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     # Always 13 digits, or token and time could be split in another place.
@@ -77,8 +81,6 @@ class Lever(Webhook):
     """The source ``lever``; every notice is thin. Its hires are opportunities: a person hired twice has two."""
 
     name = "lever"
-    # For the request that `signed_part` makes. Nobody says whether a retry is stamped anew.
-    scheme = Hmac(header="signature", timestamp_header="triggered-at", tolerance=timedelta(hours=3))
     is_experimental = True
 
     def __init__(self, client: httpx.Client) -> None:
@@ -86,7 +88,7 @@ class Lever(Webhook):
 
     def verify(self, request: WebhookRequest, secrets: Sequence[str], now: datetime) -> None:
         """Check the signature in the body; raises Unauthentic."""
-        super().verify(signed_part(request), secrets, now)
+        SIGNED.verify(signed_part(request), secrets, now)
 
     def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
         """Read one event; a test names no opportunity, and tells nothing."""
