@@ -85,6 +85,9 @@ def find_by_key(store: Store, keys: Iterable[HireKey]) -> list[Person]:
     people = []
     for key in keys:
         file = store.hire(key)
+        if file.record is not None and file.record.joined_to is not None:
+            key = HireKey.parse(file.record.joined_to)
+            file = store.hire(key)
         about = {r.notice.notice_id: r for r in recorded if (r.notice.source, r.notice.subject) == key}
         if file.record is not None:
             named = (store.notice(notice_id) for notice_id in file.record.notices if notice_id not in about)

@@ -291,3 +291,9 @@ def test_a_stage_may_look_after_feeds_and_join_sources() -> None:
     stage = parsed(text)
     assert stage.joins == {"bamboohr": ("greenhouse",)}
     assert [settings.is_looked_after for settings in stage.source_settings.values()] == [True, True]
+
+
+def test_joins_that_lead_in_a_circle_are_refused() -> None:
+    """A person would stand nowhere."""
+    with pytest.raises(BadPolicy, match=re.escape("joins.a: leads back to itself")):
+        parsed(STAGE.replace("[[senders]]", '[joins]\na = ["b"]\nb = ["a"]\n[[senders]]'))

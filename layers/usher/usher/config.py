@@ -105,10 +105,24 @@ def parse_stage(
         stage = Stage.model_validate({"name": file.removesuffix(".toml"), "policy": policy, **rest})
     except ValidationError as error:
         raise BadPolicy("\n".join(f"{file}: {_place(raw, item)}" for item in error.errors())) from error
-    errors = [*policy_errors(stage.policy), *_connection_errors(stage, providers), *_source_errors(stage, sources)]
+    errors = [
+        *_join_errors(stage.joins),
+        *policy_errors(stage.policy),
+        *_connection_errors(stage, providers),
+        *_source_errors(stage, sources),
+    ]
     if errors:
         raise BadPolicy("\n".join(f"{file}: {error}" for error in errors))
     return stage
+
+
+def _join_errors(joins: Mapping[str, Sequence[str]]) -> list[str]:
+    """Refuse joins that lead back to where they began: a person would stand nowhere."""
+
+    def leads_to(name: str, passed: Sequence[str]) -> bool:
+        return name in passed or any(leads_to(other, (*passed, name)) for other in joins.get(name, ()))
+
+    return [f"joins.{name}: leads back to itself" for name in joins if leads_to(name, ())]
 
 
 def _connections(tables: Any, file: str, providers: Mapping[str, Provider]) -> Any:

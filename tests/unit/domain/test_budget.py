@@ -37,6 +37,16 @@ def test_a_new_day_begins_at_midnight_utc() -> None:
     assert used(100).on(datetime(2026, 9, 9, 0, 0, tzinfo=UTC)).used == 0
 
 
+def test_a_clock_that_is_behind_does_not_begin_the_day_anew() -> None:
+    """Of two senders at midnight, one may think that it is a second before."""
+    midnight = datetime(2026, 9, 8, 0, 0, tzinfo=UTC)
+    budget = used(99).reserving("a#1", NOON).on(midnight - timedelta(seconds=1))
+
+    assert budget.used == 100
+    assert budget.next_chance(100, FAR, midnight - timedelta(seconds=1)) is not None
+    assert budget.on(midnight + timedelta(seconds=1)).used == 100
+
+
 def test_who_starts_soonest_may_use_what_is_kept_from_the_others() -> None:
     """A fifth, until the evening."""
     evening = NOON.replace(hour=20)

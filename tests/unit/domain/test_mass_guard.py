@@ -36,6 +36,16 @@ def test_two_hundred_each_hour_are_no_mass_mistake() -> None:
         assert went == 200
 
 
+def test_a_clock_that_is_behind_does_not_begin_the_hour_anew() -> None:
+    """Of two senders at the turn of the hour, one may think that it is a second before."""
+    guard, _ = sending(MassGuard(), 150, NOON)
+    guard, _ = sending(guard, 10, NOON - timedelta(seconds=1))
+    guard, went = sending(guard, 100, NOON + timedelta(seconds=1))
+
+    assert went == 40
+    assert guard.highest == {}
+
+
 def test_far_more_than_usual_waits() -> None:
     """Three times the highest hour of the past 28 days; but never less than twenty."""
     guard, _ = sending(MassGuard(), 5, NOON)

@@ -519,3 +519,14 @@ def test_the_vendors_host_is_graph(host: str, own: bool) -> None:
     details = entra().details
     assert details is not None
     assert details.is_vendor_host(host) is own
+
+
+def test_a_field_that_the_stage_names_joins_the_employee_of_the_hr_system() -> None:
+    """It is asked for by its name."""
+    options = {"tenant": TENANT, "same_as": "bamboohr", "same_as_field": "employeeId"}
+    graph = Graph(httpx.Response(200, json=USER | {"employeeId": "1042"}))
+    details = entra(graph).details
+    assert details is not None
+    hire = details.fetch(a_notice(), SourceSettings("entra-graph", options=options), "app:password", NOON)
+    assert hire.same_as == "bamboohr/1042"
+    assert graph.seen[-1].url.params["$select"].endswith(",employeeId")

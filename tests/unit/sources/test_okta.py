@@ -463,3 +463,12 @@ def test_the_vendors_hosts_are_its_customers(host: str, own: bool) -> None:
     details = okta().details
     assert details is not None
     assert details.is_vendor_host(host) is own
+
+
+def test_an_attribute_that_the_stage_names_joins_the_employee_of_the_hr_system() -> None:
+    """The directory has the address, the HR system the first day."""
+    options = {"same_as": "bamboohr", "same_as_field": "employeeNumber"}
+    settings = SourceSettings("okta", base_url="https://example.okta.com", options=options)
+    assert fetched(profile(employeeNumber="1042"), settings=settings).same_as == "bamboohr/1042"
+    assert fetched(profile(employeeNumber=None), settings=settings).same_as is None
+    assert fetched(profile(employeeNumber="1042")).same_as is None

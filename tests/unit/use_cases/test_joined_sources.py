@@ -1,6 +1,7 @@
 """One person whom several systems know: an applicant system hires, the HR system or a directory brings the address."""
 
 from datetime import date
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -56,7 +57,6 @@ def test_the_address_of_the_later_notice_completes_the_earlier_hire(world: World
     record = world.store.notice(waiting.notice_id)
     assert record is not None
     assert record.state is NoticeState.DONE
-    assert world.store.hire(HireKey("bamboohr", "1042")).record is None
 
 
 def test_the_order_of_the_two_does_not_matter(world: World) -> None:
@@ -122,6 +122,60 @@ def test_two_sources_that_are_not_joined_are_one_invitation_all_the_same(world: 
     world.says(employee(same_as=None, department="Engineering"))
     (second,) = world.store.hire(HireKey("bamboohr", "1042")).rows
     assert second.state is State.DUPLICATE
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_a_change_that_hires_again_does_so_whenever_it_arrives(world: World, order: tuple[int, ...]) -> None:
+    """The versions say what came after what, not the deliveries."""
+    words = [
+        a_hire(version=1),
+        a_hire(version=2, change=Change.CANCELLED),
+        a_hire(version=3, change=Change.CHANGED),
+        a_hire(version=4, change=Change.CHANGED, start_date=date(2027, 3, 1)),
+    ]
+    for number in order:
+        world.says(words[number])
+
+    assert world.row().want
+    assert world.row().start_date == date(2027, 3, 1)
+
+
+def test_what_the_second_system_says_later_without_the_first_ones_id_counts_there_too(world: World) -> None:
+    """Who was deleted cannot be asked for any more, so nothing names the other hire."""
+    world.says(applicant())
+    world.says(employee())
+    deleted = employee(version=6, change=Change.CANCELLED, same_as=None, work_email=None)
+    assert world.says(deleted) is Planned.CANCELLED
+    assert the_row(world).state is State.CANCELLED
+
+
+def test_a_second_hire_that_waited_under_its_own_name_is_ended_by_the_join(world: World) -> None:
+    """The field was filled in late."""
+    waiting = world.notice(employee(version=1, same_as=None, work_email=None))
+    assert world.plan.notice(waiting) is Planned.AWAITING_ADDRESS
+    world.says(applicant())
+    assert world.says(employee()) is Planned.ROWS
+    record = world.store.notice(waiting.notice_id)
+    assert record is not None
+    assert record.state is NoticeState.DONE
+
+
+def test_who_was_invited_under_a_name_of_their_own_stays_there(world: World) -> None:
+    """Rows do not move."""
+    world.says(employee(same_as=None, department="Engineering"))
+    assert world.says(employee(version=6, department="Engineering")) is Planned.ROWS
+    (row,) = world.store.hire(HireKey("bamboohr", "1042")).rows
+    assert row.address == "ann@example.com"
+
+
+def test_a_directory_may_complete_who_completes_an_applicant(world: World) -> None:
+    """Directory at HR system at applicant system: all three are one hire."""
+    world.says(applicant())
+    world.says(employee(work_email=None))
+    directory = a_hire("00u1", source="okta", same_as="bamboohr/1042", department=None, start_date=None)
+    assert world.says(directory) is Planned.ROWS
+    assert the_row(world).address == "00u1@example.com"
+    assert world.plan.hire(HireKey("okta", "00u1")) is Planned.ROWS
 
 
 def test_a_change_that_names_a_later_first_day_hires_again(world: World) -> None:

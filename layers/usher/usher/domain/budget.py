@@ -35,7 +35,8 @@ class DayBudget(BaseModel):
     def on(self, now: datetime) -> "DayBudget":
         """Give the budget as it is now: a new day starts anew, and what was abandoned runs out."""
         today = now.astimezone(UTC).date()
-        if self.day != today:
+        # Near midnight, a clock that is behind must not begin the day before anew.
+        if self.day not in (today, today + timedelta(days=1)):
             return DayBudget(day=today)
         return self.model_copy(update={"reserved": {name: end for name, end in self.reserved.items() if end > now}})
 

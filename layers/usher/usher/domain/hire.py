@@ -138,6 +138,8 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
     AWAITING_ADDRESS = "awaiting_address"
     INVALID = "invalid"
+    JOINED = "joined"
+    """The person is the hire of another source, and stands there."""
     UNANNOUNCED = "unannounced"
     """The source told of a change, but has never said that the person was hired: most of a company is so."""
 
@@ -154,6 +156,10 @@ class Said(BaseModel):
     """The first day that it named."""
     cancelled_version: int = 0
     """The newest version that took the person back."""
+    moved_version: int = 0
+    """The newest version of a change that named a first day."""
+    moved_to: date | None = None
+    """The first day that it named."""
     work_email: str | None = None
     """The newest known address: neither a later word without one nor an earlier one loses it."""
     work_email_version: int = 0
@@ -163,19 +169,24 @@ class Said(BaseModel):
         news: dict[str, Any] = {}
         if said.version > self.hire.version or self.hire == unspoken_of(self.hire.key):
             news["hire"] = said
-        if self._hires(said) and said.version > self.hired_version:
+        if said.change is Change.HIRED and said.version > self.hired_version:
             news |= {"hired_version": said.version, "hired_for": said.start_date}
         if said.change is Change.CANCELLED and said.version > self.cancelled_version:
             news["cancelled_version"] = said.version
+        if said.change is Change.CHANGED and said.start_date is not None and said.version > self.moved_version:
+            news |= {"moved_version": said.version, "moved_to": said.start_date}
         if said.work_email is not None and said.version > self.work_email_version:
             news |= {"work_email": said.work_email, "work_email_version": said.version}
         return news
 
-    def _hires(self, said: NewHire) -> bool:
-        """A change that names a later first day than the one that was taken back hires again; no other change hires."""
-        if said.change is not Change.CHANGED or self.hired_for is None or said.start_date is None:
-            return said.change is Change.HIRED
-        return self.hired_version < self.cancelled_version < said.version and said.start_date > self.hired_for
+    @property
+    def takes_back(self) -> bool:
+        """Say whether the person was taken back, and not hired again since: by a hire, or by a later first day."""
+        if self.cancelled_version <= self.hired_version:
+            return False
+        if self.hired_for is None or self.moved_to is None or self.moved_version < self.cancelled_version:
+            return True
+        return self.moved_to <= self.hired_for
 
 
 class HireRecord(Said):
@@ -183,6 +194,8 @@ class HireRecord(Said):
 
     others: dict[str, Said] = Field(default_factory=dict)
     """What other sources have said of the same person, by their keys, in the order in which they joined."""
+    joined_to: str | None = None
+    """The key of the hire that this one completes, and where everything about it stands."""
     had_rows: bool = False
     """Whether there ever were rows; settled ones are forgotten after a long time, the provider's memory is longer."""
     policy_version: str = ""
@@ -200,7 +213,7 @@ class HireRecord(Said):
     @property
     def is_cancelled(self) -> bool:
         """Say whether a source has taken the person back."""
-        return any(said.cancelled_version > said.hired_version for said in self._all)
+        return any(said.takes_back for said in self._all)
 
     @property
     def is_hired(self) -> bool:

@@ -48,7 +48,8 @@ class MassGuard(BaseModel):
     def at(self, now: datetime) -> "MassGuard":
         """Give the guard as it is now: an hour that is over joins what is usual."""
         hour = hour_of(now)
-        if self.hour == hour:
+        # Near the turn of an hour, a clock that is behind must not begin the hour before anew.
+        if self.hour in (hour, hour + timedelta(hours=1)):
             return self
         since = (now - REMEMBERED).astimezone(UTC).date()
         highest = {day: count for day, count in self.highest.items() if date.fromisoformat(day) >= since}

@@ -104,6 +104,21 @@ def merged(
     return Merged(record.model_copy(update=update), news=True)
 
 
+def joining(file: HireFile, key: HireKey, other: HireKey, now: datetime) -> HirePlan | None:
+    """
+    Let the hire `key` stand at another one from now on; None where it does already.
+
+    What its source says later without naming the other, for example that the person was deleted, then counts there.
+    """
+    before = file.record
+    if before is not None and before.joined_to == str(other):
+        return None
+    seen = before.revision if before else None
+    fresh = HireRecord(hire=unspoken_of(key), result=Result.JOINED, announced_at=now, updated_at=now)
+    update = {"joined_to": str(other), "result": Result.JOINED, "updated_at": now, "revision": (seen or 0) + 1}
+    return HirePlan((before or fresh).model_copy(update=update), seen)
+
+
 def arranged(
     file: HireFile,
     record: HireRecord,

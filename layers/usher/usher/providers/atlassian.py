@@ -82,9 +82,13 @@ class Atlassian:
 
     @property
     def timings(self) -> Timings:
-        """The directory may lag two minutes, so two reads must agree that a person is absent."""
+        """
+        The directory may lag two minutes, so two reads must agree that a person is absent.
+
+        The gap leaves the first read twenty seconds, so that the sweep of the next minute finds the second one due.
+        """
         return Timings(
-            settle=180, absent_reads=2, read_gap=60, http_budget=13, provider_tail=60, read_lag=120, clock_skew=2
+            settle=180, absent_reads=2, read_gap=40, http_budget=13, provider_tail=60, read_lag=120, clock_skew=2
         )
 
     @property

@@ -20,7 +20,7 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.http import url_of
 from usher.ports import Reply, SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi
+from usher.sources.hr_api import HrApi, joined
 from usher.sources.signatures import one_of
 from usher.sources.webhook import (
     TheirDay,
@@ -144,6 +144,7 @@ class EntraUsers(HrApi):
     hosts = re.compile(r"graph\.microsoft\.com")
     default_url = "https://graph.microsoft.com"
     options = frozenset({"tenant"})
+    can_join = True
 
     def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
         """Ask for the tenant on top."""
@@ -160,7 +161,7 @@ class EntraUsers(HrApi):
                 raise DetailsUnavailable("graph answered with another user than was asked for", final=True)
             # An account that is not open yet is hired by the change that opens it.
             left = is_deleted or user.account_enabled is False
-            return NewHire(
+            hire = NewHire(
                 source=notice.source,
                 hire_id=user.id,
                 version=as_version(now),
@@ -174,6 +175,7 @@ class EntraUsers(HrApi):
                 location=user.office_location,
                 employment_type=user.employee_type,
             )
+            return joined(hire, settings, body)
         except ValidationError as error:
             raise BadEvent(*problems_of(error, "user.")) from None
 
@@ -193,7 +195,8 @@ class EntraUsers(HrApi):
             )
 
         try:
-            return ask("users", fields=_FIELDS), False
+            fields = ",".join(filter(None, (_FIELDS, settings.options.get("same_as_field"))))
+            return ask("users", fields=fields), False
         except DetailsUnavailable as error:
             if not error.final:
                 raise

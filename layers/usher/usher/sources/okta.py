@@ -19,7 +19,7 @@ from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.http import is_token
 from usher.ports import Reply, SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, change_of
+from usher.sources.hr_api import HrApi, change_of, joined
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
     PathId,
@@ -148,6 +148,7 @@ class OktaUsers(HrApi):
 
     hosts = re.compile(r"[a-z0-9-]{1,63}\.(?:okta|oktapreview|okta-emea)\.com")
     options = frozenset({"start_date_field"})
+    can_join = True
 
     def settings_errors(self, settings: SourceSettings) -> Sequence[str]:
         """Check the attribute's name on top."""
@@ -172,7 +173,7 @@ class OktaUsers(HrApi):
             if user.id != notice.subject:
                 raise DetailsUnavailable("okta answered with another user than was asked for", final=True)
             profile = user.profile
-            return NewHire(
+            hire = NewHire(
                 source=notice.source,
                 hire_id=user.id,
                 version=as_version(max(filter(None, (user.last_updated, user.status_changed)), default=now)),
@@ -185,6 +186,7 @@ class OktaUsers(HrApi):
                 department=profile.department,
                 employment_type=profile.user_type,
             )
+            return joined(hire, settings, body["profile"])
         except ValidationError as error:
             raise BadEvent(*problems_of(error, "user.")) from None
 

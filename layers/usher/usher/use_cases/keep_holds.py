@@ -13,6 +13,9 @@ from usher.domain.policy import Policy
 from usher.ports import Store
 from usher.use_cases.call_provider import Ending
 
+MOST_TRIES = 5
+"""How often a hold that others have moved meanwhile is read and moved again."""
+
 MOST_COUNTED = 1000
 """Ambiguous, and pending, rows that are looked at to say whether too many are unsettled."""
 
@@ -32,8 +35,8 @@ class KeepHolds:
     policy: Policy
     rules: HoldRules
     _holds: dict[_Name, Hold] = field(default_factory=dict)
-    _probed: set[_Name] = field(default_factory=set)
-    """Holds whose probe is one of our own rows, until the provider has answered it."""
+    _probed: dict[_Name, Hold] = field(default_factory=dict)
+    """Holds whose probe is one of our own rows, as that has moved them, until the provider has answered it."""
     _placed: set[_Name] = field(default_factory=set)
     """Holds that endings of the present wave have asked for."""
 
@@ -65,7 +68,7 @@ class KeepHolds:
             self._holds[name] = probe
             if not self.store.put_hold(probe, hold):
                 return _behind(probe)
-            self._probed.add(name)
+            self._probed[name] = probe
         return None
 
     def watch(self, connections: Collection[str], now: datetime) -> None:
@@ -83,23 +86,44 @@ class KeepHolds:
                 self.place((name, UNSETTLED), f"{ambiguous[name]} invitations are unsettled", now, settles_at)
 
     def place(self, name: _Name, reason: str, now: datetime, until: datetime | None = None) -> Hold:
-        """Put a hold, or what is new of it, until a time told or, where none is, until the rules' next probe."""
-        seen = self._holds.get(name)
-        probes = seen.probes if seen else 0
-        hold = Hold(
-            connection=name[0],
-            grant_digest=name[1],
-            reason=reason,
-            since=seen.since if seen else now,
-            next_probe=until or self.rules.next_probe(probes, now),
-            probes=probes,
-        )
-        self.store.put_hold(hold, seen)
+        """
+        Put a hold, or move it, until a time told or, where none is, until the rules' next probe.
+
+        Where another sender has put one that lasts longer, it stays.
+        """
+        for _ in range(MOST_TRIES):
+            seen = self._holds.get(name)
+            hold = self._moved(name, seen, reason, now, until)
+            if self.store.put_hold(hold, seen):
+                break
+            # Somebody else was faster, and what they were told counts as well.
+            self._read(name)
         self._holds[name] = hold
         return hold
 
+    def _moved(self, name: _Name, seen: Hold | None, reason: str, now: datetime, until: datetime | None) -> Hold:
+        # A told time begins the doubling anew; and a hold that differs is not released by the probe of another.
+        probes = seen.probes if seen and until is None else 0
+        next_probe = until or self.rules.next_probe(probes, now)
+        if seen is not None and seen != self._probed.get(name) and seen.next_probe > next_probe:
+            return seen.model_copy(update={"probes": probes})
+        since = seen.since if seen else now
+        return Hold(
+            connection=name[0], grant_digest=name[1], reason=reason, since=since, next_probe=next_probe, probes=probes
+        )
+
+    def _read(self, name: _Name) -> None:
+        self._holds.pop(name, None)
+        held = {(hold.connection, hold.grant_digest): hold for hold in self.store.holds([name[0]])}
+        if name in held:
+            self._holds[name] = held[name]
+
     def place_for(self, ended: Ending, now: datetime) -> datetime | None:
-        """Place the hold that an ending asks for, once in a wave; gives its next probe, or None for no hold."""
+        """
+        Place the hold that an ending asks for; gives its next probe, or None for no hold.
+
+        Once in a wave, but for a time told that is later than what others of the wave have found.
+        """
         name: _Name = (ended.row.connection, None)
         until: datetime | None = None
         match ended.ending:
@@ -111,7 +135,7 @@ class KeepHolds:
                 pass
             case _:
                 return None
-        if name not in self._placed:
+        if name not in self._placed or (until is not None and until > self._holds[name].next_probe):
             self.place(name, reason, now, until)
             self._placed.add(name)
         return self._holds[name].next_probe
@@ -119,11 +143,11 @@ class KeepHolds:
     def close_wave(self, endings: Sequence[Ending]) -> None:
         """End the holds whose probe the provider has answered with something else than another reason to hold."""
         answered = [ended.row for ended in endings if _is_answer(ended)]
-        for name in sorted(self._probed - self._placed, key=str):
+        for name in sorted(self._probed.keys() - self._placed, key=str):
             ours = any(row.connection == name[0] and name[1] in (None, row.grant_digest) for row in answered)
             if ours and name in self._holds:
                 self.store.release_hold(self._holds.pop(name))
-                self._probed.discard(name)
+                del self._probed[name]
         self._placed.clear()
 
 

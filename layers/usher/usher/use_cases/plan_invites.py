@@ -22,7 +22,7 @@ from usher.domain.errors import (
 from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, as_version
 from usher.domain.invitation import GuardKey, InvitationKey, Limits, NotNow, State
 from usher.domain.notice import RECONCILED, Notice, NoticeRecord, NoticeState
-from usher.domain.planning import HireFile, HirePlan, arranged, merged
+from usher.domain.planning import HireFile, HirePlan, arranged, joining, merged
 from usher.domain.policy import Policy, Want
 from usher.domain.waiting import asked_again_at, waits_until
 from usher.ports import Clock, Details, Queues, Secrets, SourceSettings, Store
@@ -36,6 +36,8 @@ LONGEST_WAIT = timedelta(days=7)
 LEFT_IN_PEACE = timedelta(seconds=15)
 """How long a process does not ask an HR system that did not answer: others of the batch would wait as long."""
 ANNOUNCEMENTS_NOTED_EACH = timedelta(hours=1)
+MOST_JOINS = 3
+"""How many hires may stand one at another: directory at HR system at applicant system."""
 MOST_WAITERS = 1000
 MOST_KEYS = 25
 """How many rows one wake-up names: as many as one request of a batching provider takes."""
@@ -110,8 +112,7 @@ class PlanInvites:
 
     def hire(self, key: HireKey) -> Planned:
         """Plan a hire again as it stands: the policy changed, a mailbox became free, a rehire waited."""
-        record = self.store.hire(key).record
-        if record is None:
+        if self.store.hire(key).record is None:
             return Planned.OLD_NEWS
         return self._write(key, None, None, again=True)
 
@@ -156,7 +157,7 @@ class PlanInvites:
             except BadEvent as error:
                 return self._park(notice, record, error.problems)
         try:
-            return self._write(self._person(hire), hire, (notice, record), again=again)
+            return self._write(self._spoken_of(hire), hire, (notice, record), again=again)
         except BadEvent as error:
             return self._park(notice, record, error.problems)
 
@@ -205,14 +206,31 @@ class PlanInvites:
                 self._unanswered[notice.source] = self.clock.now() + pause
             raise
 
-    def _person(self, said: NewHire) -> HireKey:
+    def _spoken_of(self, said: NewHire) -> HireKey:
         """Give the hire that is spoken of: the speaker's own, or another's that it may complete; raises BadEvent."""
         if said.same_as is None:
             return said.key
         key = HireKey.parse(said.same_as)
         if key.source not in self.joins.get(said.source, ()):
             raise BadEvent(Problem("same_as", "this stage does not let the source complete hires of that one"))
+        own = self.store.hire(said.key)
+        if own.rows:
+            return said.key  # Invited under its own name before anybody knew; that stays as it is.
+        plan = joining(own, said.key, key, self.clock.now())
+        if plan is not None:
+            if not self.store.commit(plan):
+                raise StoreUnavailable(f"{said.key} is being written by others")
+            self._end_notices(own.record, {NoticeState.WAITING, NoticeState.PARKED})
         return key
+
+    def _file(self, key: HireKey) -> tuple[HireKey, HireFile]:
+        """Read a hire, or the one at which it stands."""
+        for _ in range(MOST_JOINS):
+            file = self.store.hire(key)
+            if file.record is None or file.record.joined_to is None:
+                return key, file
+            key = HireKey.parse(file.record.joined_to)
+        raise BadEvent(Problem("same_as", "leads from one hire to another without an end"))
 
     def _write(
         self,
@@ -223,7 +241,7 @@ class PlanInvites:
         again: bool,
     ) -> Planned:
         for _ in range(MOST_ROUNDS):
-            file = self.store.hire(key)
+            key, file = self._file(key)
             record = self._merged(file, key, said, told_by, again=again)
             if record is None:
                 return Planned.OLD_NEWS
@@ -295,14 +313,16 @@ class PlanInvites:
             return
         if record is not None and not plan.waits and not awaiting:
             self._put(notice, record, NoticeState.DONE)
-        before = file.record
-        if before is not None and before.result in (Result.AWAITING_ADDRESS, Result.INVALID):
+        if file.record is not None and file.record.result in (Result.AWAITING_ADDRESS, Result.INVALID):
             # Where an address is still waited for, the newest notice waits, and is asked about, for all.
             ends = {NoticeState.WAITING} if awaiting else {NoticeState.WAITING, NoticeState.PARKED}
-            for earlier_id in before.notices:
-                earlier = self.store.notice(earlier_id) if earlier_id != notice.notice_id else None
-                if earlier is not None and earlier.state in ends:
-                    self._put(earlier.notice, earlier, NoticeState.DONE, earlier.problems)
+            self._end_notices(file.record, ends, but=notice.notice_id)
+
+    def _end_notices(self, record: HireRecord | None, states: Collection[NoticeState], but: str = "") -> None:
+        for earlier_id in record.notices if record else ():
+            earlier = self.store.notice(earlier_id) if earlier_id != but else None
+            if earlier is not None and earlier.state in states:
+                self._put(earlier.notice, earlier, NoticeState.DONE, earlier.problems)
 
     def _park(self, notice: Notice, record: NoticeRecord | None, problems: Sequence[Problem]) -> Planned:
         self._put(notice, record, NoticeState.PARKED, tuple(problems))
