@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from usher.domain.hire import HireKey
 from usher.domain.invitation import State
+from usher.domain.notice import NoticeState
 from usher_ops import documents, lookup, render
 from usher_ops.system import System, on_system, screen
 
@@ -60,6 +62,19 @@ def status(
     guard = system.store.counters(()).guard
     if guard.stopped_at is not None:
         console.print(render.guard_line(guard))
+    if connection is None and state is None:
+        _tell_incomplete(system, console)
+
+
+def _tell_incomplete(system: System, console: Console) -> None:
+    """Say that there is more than rows: somebody who has no work address yet has none."""
+    told = []
+    for state in (NoticeState.WAITING, NoticeState.PARKED):
+        count = len(system.store.notices_in_state(state, lookup.MOST_NOTICES))
+        if count:
+            told.append(f"{count}{'+' if count == lookup.MOST_NOTICES else ''} {state}")
+    if told:
+        console.print(f"Notices without rows: {', '.join(told)}; `usher notices` says why.")
 
 
 def check_connection(system: System, connection: str | None) -> None:

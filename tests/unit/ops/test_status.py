@@ -185,3 +185,12 @@ def test_a_hold_on_new_invitations_says_so() -> None:
     assert "(new invitations)" in told
     assert reason in told
     assert reason in desk("status", "canonical/E-3").output
+
+
+def test_below_the_rows_it_says_how_many_people_have_none_yet() -> None:
+    """Who waits for an address is not ready for Monday either."""
+    desk = a_desk_with_people()
+    desk.world.says(a_hire("E-5", work_email=None))
+    told = desk("status").output
+    assert "Notices without rows: 1 waiting, 1 parked; `usher notices` says why." in told
+    assert "without rows" not in desk("status", "--connection", "main").output
