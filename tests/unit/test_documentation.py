@@ -77,17 +77,24 @@ def test_the_policy_that_the_page_shows_is_a_policy(stack: Stack, tmp_path: Path
     assert load_stage(file, stack.providers, stack.sources).policy.version == 3
 
 
-def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+PROOFS = [("reliability", "F", 68), ("security", "X", 49)]
+"""The pages that name the test of each promise: the letter of their rows, and the last one's number."""
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in PROOFS])
+def test_every_test_that_a_page_of_proofs_names_exists(name: str) -> None:
     """A promise whose proof was renamed away is no promise."""
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    for name in re.findall(r"`(test_\w+)`", page):
-        assert f"def {name}(" in tests, name
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert [each for each in sorted(named) if f"def {each}(" not in tests] == []
 
 
-def test_every_fault_is_in_the_page_on_reliability() -> None:
+@pytest.mark.parametrize(("name", "letter", "last"), PROOFS)
+def test_every_fault_and_every_attack_is_in_its_page(name: str, letter: str, last: int) -> None:
     """Shown, out of our power, or named as not shown yet."""
-    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    named = {int(number) for number in re.findall(r"\bF(\d\d)\b", page)}
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    named = {int(number) for number in re.findall(rf"\b{letter}(\d\d)\b", page)}
 
-    assert named == set(range(1, 69))
+    assert named == set(range(1, last + 1))

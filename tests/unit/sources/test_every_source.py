@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.hr_systems import Answer, Api, HrSystem, all_systems, as_answers, faults_of
+from tests.contracts.hr_systems import Answer, Api, HrSystem, all_systems, as_answers, faults_of, faults_of_hire
 from tests.contracts.json_parts import DROPPED, NUMBER, STRANGE, WORD, changed, places
 from usher.domain.errors import BadEvent, BodyNotUnderstood, DetailsUnavailable, SecretUnavailable, Unauthentic
 from usher.domain.hire import NewHire
@@ -51,6 +51,9 @@ headers = st.dictionaries(
 )
 queries = st.dictionaries(st.sampled_from(["validationToken", "access_token", "x"]), st.text(), max_size=2)
 
+few = settings(max_examples=settings().max_examples * 3 // 10)
+"""So many sources share what one property has elsewhere; a nightly profile makes it more here too."""
+
 by_name = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.title)
 by_name_asked = pytest.mark.parametrize("system", ASKED, ids=lambda system: system.title)
 
@@ -80,14 +83,7 @@ def read(source: Source, request: WebhookRequest) -> list[str]:
         assert source.tells_problems
         return [str(error)]
     assert [fault for notice in notices for fault in faults_of(notice)] == []
-    assert len({notice.notice_id for notice in notices}) == len(notices) or _says_the_same_twice(notices)
     return [str(problem) for notice in notices for problem in notice.problems]
-
-
-def _says_the_same_twice(notices: tuple[Notice, ...]) -> bool:
-    """Say whether notices of one name are about one person."""
-    said = {(notice.notice_id, notice.subject) for notice in notices}
-    return len(said) == len({notice.notice_id for notice in notices})
 
 
 def repeats_a_value(problems: Collection[str]) -> bool:
@@ -118,7 +114,7 @@ def as_json(value: Any) -> bytes:
     headers=headers,
     query=queries,
 )
-@settings(max_examples=30)
+@few
 def test_any_request_is_answered_refused_or_read(
     system: HrSystem, method: str, body: bytes, headers: dict[str, list[str]], query: dict[str, str]
 ) -> None:
@@ -126,6 +122,7 @@ def test_any_request_is_answered_refused_or_read(
     request = WebhookRequest(method, system.settings.name, {k: tuple(v) for k, v in headers.items()}, body, query)
     source = source_of(system)
     assert isinstance(source.handshake(request), Reply | None)
+    assert isinstance(source.secret_in(request.body), str | None)
     for secrets in (("d2hzZWM=", "another"), ("whsec_d2hzZWM=",), ("pending",)):
         with suppress(Unauthentic, SecretUnavailable):
             source.verify(request, secrets, NOON)
@@ -145,7 +142,7 @@ def test_a_request_with_any_one_part_dropped_or_strange_is_read(system: HrSystem
 
 @by_name
 @given(data=st.data())
-@settings(max_examples=30)
+@few
 def test_a_request_with_several_parts_changed_is_read_and_whom_it_names_can_be_asked_about(
     system: HrSystem, data: st.DataObject
 ) -> None:
@@ -175,7 +172,9 @@ def fetched(system: HrSystem, notice: Notice, answers: list[Answer]) -> NewHire:
     api.set(answers)
     details = system.source(api.client()).details
     assert details is not None
-    return details.fetch(notice, system.settings, system.secret, NOON)
+    hire = details.fetch(notice, system.settings, system.secret, NOON)
+    assert faults_of_hire(hire, notice) == []
+    return hire
 
 
 def ending(ask: Callable[..., Any], *given: Any) -> list[str]:
@@ -196,7 +195,6 @@ def test_the_answers_that_are_varied_here_are_understood(system: HrSystem) -> No
         if notice.change == "hired" or system.title == "entra-graph"
     )
     hire = fetched(system, notice, as_answers(system.details))
-    assert (hire.source, hire.hire_id) == (notice.source, notice.subject)
     assert hire.family_name
 
 
@@ -214,7 +212,7 @@ def test_an_answer_with_any_one_part_dropped_or_strange_is_a_hire_or_an_error_wi
 
 @by_name_asked
 @given(data=st.data(), status=st.sampled_from([200, 200, 200, 204, 301, 404, 429, 500]), body=st.binary())
-@settings(max_examples=30)
+@few
 def test_any_answer_is_a_hire_or_an_error_with_a_name(
     system: HrSystem, data: st.DataObject, status: int, body: bytes
 ) -> None:
@@ -230,7 +228,7 @@ def test_any_answer_is_a_hire_or_an_error_with_a_name(
 
 @pytest.mark.parametrize("system", LISTED, ids=lambda system: system.title)
 @given(data=st.data())
-@settings(max_examples=50)
+@few
 def test_any_list_gives_notices_or_an_error_with_a_name(system: HrSystem, data: st.DataObject) -> None:
     """One part of one page is another."""
     api = Api()

@@ -268,6 +268,17 @@ def test_details_that_will_never_come_park_the_notice() -> None:
     assert world.plan.notice(notice) is Planned.PARKED
 
 
+def test_a_hire_that_comes_after_its_end_is_old_news_although_nobody_knows_the_person_any_more() -> None:
+    """Deleted in the HR system, and the notice of the hire was the slower one."""
+    world = World(details={"thin": ThinDetails(DetailsUnavailable("not found", final=True))})
+    gone = world.notice(source="thin", subject="E-1", change=Change.CANCELLED, hire=None)
+    assert world.plan.notice(gone) is Planned.CANCELLED
+
+    late = world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None)
+    assert world.plan.notice(late) is Planned.OLD_NEWS
+    assert parked(world) == []
+
+
 def test_a_rehire_opens_a_new_generation_that_asks_the_provider_first(world: World) -> None:
     """Taken back after the invitation, and hired again for a later day."""
     world.says(a_hire())

@@ -422,7 +422,7 @@ def test_a_rehire_whose_rows_were_forgotten_is_looked_up_first() -> None:
     world.says(a_hire())
     world.send()
     world.says(a_cancel())
-    world.store._rows.clear()  # As the table does after 400 days.
+    world.store.expire_rows()
     world.clock.advance(401 * 86400)
     world.says(a_hire(version=3, start_date=date(2027, 11, 1)))
     world.send()

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -14,14 +15,15 @@ SCHEMA_VERSION = 1
 LATEST_VERSION = 2**53 - 1
 """Versions stay exact in every JSON reader."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of characters that control, format, or are half of another."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def plain_text(value: str) -> str:
     """Refuse control, zero-width and direction characters."""
-    if _CONTROL.search(value):
+    if any(category(character) in _UNSEEN for character in value):
         raise ValueError("has a control, zero-width or direction character")
     return value
 

@@ -149,6 +149,8 @@ class PlanInvites:
                 hire = self._details(notice)
             except DetailsUnavailable as error:
                 problem = Problem("details", str(error))
+                if error.final and self._is_taken_back(notice):
+                    return Planned.OLD_NEWS
                 if error.final:
                     return self._park(notice, record, (problem,))
                 return self._wait(notice, record, problem, error.retry_after)
@@ -160,6 +162,13 @@ class PlanInvites:
             return self._write(self._spoken_of(hire), hire, (notice, record), again=again)
         except BadEvent as error:
             return self._park(notice, record, error.problems)
+
+    def _is_taken_back(self, notice: Notice) -> bool:
+        """Say whether the person of a thin notice was taken back, so that nobody need know them any more."""
+        with suppress(ValueError):
+            _, file = self._file(HireKey.parse(f"{notice.source}/{notice.subject}"))
+            return file.record is not None and file.record.is_cancelled
+        return False
 
     def _read_again(self, notice: Notice) -> Notice:
         body = self.store.sealed_body(notice.notice_id)
