@@ -279,6 +279,19 @@ def test_a_hire_that_comes_after_its_end_is_old_news_although_nobody_knows_the_p
     assert parked(world) == []
 
 
+def test_a_notice_that_waited_ends_with_the_person_whom_nobody_knows_any_more() -> None:
+    """Else the sweep would wake it for ever."""
+    world = World(details={"thin": ThinDetails(DetailsUnavailable("503"), DetailsUnavailable("not found", final=True))})
+    waiting = world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None)
+    assert world.plan.notice(waiting) is Planned.WAITING
+    world.plan.notice(world.notice(source="thin", subject="E-1", change=Change.CANCELLED, hire=None))
+    world.clock.advance(60)
+    assert world.plan.recorded(waiting.notice_id) is Planned.OLD_NEWS
+    record = world.store.notice(waiting.notice_id)
+    assert record is not None
+    assert (record.state, record.due_at) == (NoticeState.DONE, None)
+
+
 def test_a_rehire_opens_a_new_generation_that_asks_the_provider_first(world: World) -> None:
     """Taken back after the invitation, and hired again for a later day."""
     world.says(a_hire())

@@ -150,6 +150,8 @@ class PlanInvites:
             except DetailsUnavailable as error:
                 problem = Problem("details", str(error))
                 if error.final and self._is_taken_back(notice):
+                    if record is not None:
+                        self._put(notice, record, NoticeState.DONE)
                     return Planned.OLD_NEWS
                 if error.final:
                     return self._park(notice, record, (problem,))
