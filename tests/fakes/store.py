@@ -1,5 +1,7 @@
 """The table in memory: one lock, and exactly the conditions that the port promises."""
 
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from threading import RLock
@@ -22,6 +24,9 @@ class MemoryStore:
         self._lock = RLock()
         self._hires: dict[HireKey, HireRecord] = {}
         self._rows: dict[InvitationKey, Invitation] = {}
+        self._names: dict[HireKey, list[InvitationKey]] = defaultdict(list)
+        self._lanes: dict[str, list[tuple[datetime, InvitationKey]]] = defaultdict(list)
+        self._states: dict[State, list[tuple[date, InvitationKey]]] = defaultdict(list)
         self._guards: dict[GuardKey, str] = {}
         self._notices: dict[str, NoticeRecord] = {}
         self._bodies: dict[str, str] = {}
@@ -41,12 +46,8 @@ class MemoryStore:
     def due(self, lane: str, now: datetime, limit: int) -> list[InvitationKey]:
         """List rows of a connection that are due, soonest first."""
         with self._lock:
-            found = [
-                (row.due_at, row.key)
-                for row in self._rows.values()
-                if row.connection == lane and row.due_at is not None and row.due_at <= now
-            ]
-            return [key for _, key in sorted(found)[:limit]]
+            end = bisect_right(self._lanes[lane], now, key=lambda entry: entry[0])
+            return [key for _, key in self._lanes[lane][: min(end, limit)]]
 
     def apply(self, steps: Sequence[Step]) -> list[Applied]:
         """Write each step on its own condition."""
@@ -56,21 +57,25 @@ class MemoryStore:
     def apply_directly(self, key: InvitationKey, **changes: Any) -> None:
         """Put a row into a state that a test starts from."""
         with self._lock:
-            self._rows[key] = self._checked(self._rows[key].model_copy(update=changes))
+            self._keep(self._rows[key].model_copy(update=changes))
+
+    def expire_rows(self) -> None:
+        """Delete every row, as the table does 400 days after they have settled."""
+        with self._lock:
+            for index in (self._rows, self._names, self._lanes, self._states):
+                index.clear()
 
     def rows_in_state(self, state: State, limit: int) -> list[InvitationKey]:
         """List rows in a state by start date."""
         with self._lock:
-            found = sorted((row.start_date or date.max, row.key) for row in self._rows.values() if row.state is state)
-            return [key for _, key in found[:limit]]
+            return [key for _, key in self._states[state][:limit]]
 
     # --- hires ---
 
     def hire(self, key: HireKey) -> HireFile:
         """Read everything about one hire."""
         with self._lock:
-            rows = tuple(self._rows[name] for name in sorted(self._rows) if name.hire == key)
-            return HireFile(self._hires.get(key), rows)
+            return HireFile(self._hires.get(key), tuple(self._rows[name] for name in self._names.get(key, ())))
 
     def guard_holders(self, keys: Collection[GuardKey]) -> dict[GuardKey, str]:
         """Tell who holds which mailbox."""
@@ -97,7 +102,8 @@ class MemoryStore:
                 self._guards.pop(key, None)
             self._guards |= dict(plan.takes)
             self._hires[plan.record.key] = plan.record
-            self._rows |= {row.key: self._checked(row) for row in plan.opens}
+            for row in plan.opens:
+                self._keep(row)
             for step in plan.steps:
                 self._write(step)
             return True
@@ -214,9 +220,23 @@ class MemoryStore:
         return found is not None and all(getattr(found, name) == value for name, value in step.conditions.items())
 
     def _write(self, step: Step) -> None:
-        self._rows[step.key] = self._checked(self._rows[step.key].model_copy(update=step.changes))
+        self._keep(self._rows[step.key].model_copy(update=step.changes))
 
-    @staticmethod
-    def _checked(row: Invitation) -> Invitation:
+    def _keep(self, row: Invitation) -> None:
         assert (row.due_at is not None) == (row.state in LIVE), f"{row.key}: exactly live rows have a due time"
-        return row
+        before = self._rows.get(row.key)
+        self._rows[row.key] = row
+        # Sorted as the table's indexes are: a mass event must not cost its square.
+        if before is None:
+            insort(self._names[row.key.hire], row.key)
+        elif before.due_at is not None:
+            _remove(self._lanes[before.connection], (before.due_at, row.key))
+        if row.due_at is not None:
+            insort(self._lanes[row.connection], (row.due_at, row.key))
+        if before is not None:
+            _remove(self._states[before.state], (before.start_date or date.max, row.key))
+        insort(self._states[row.state], (row.start_date or date.max, row.key))
+
+
+def _remove[Entry: tuple[object, ...]](index: list[Entry], entry: Entry) -> None:
+    del index[bisect_left(index, entry)]

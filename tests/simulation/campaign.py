@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.simulation.checker import check, watch
+from tests.simulation.pace_promises import WAITS, paced_by
 from tests.simulation.schedule import STRIKES, Kind, Schedule, drawn
 from tests.simulation.stack import SimulatedStack
 from usher.domain.invitation import State
 
 FAULTS = tuple(f"{point}: {fault}" for point, faults in STRIKES.items() for fault in faults)
 EVENTS = tuple(f"event: {kind}" for kind in Kind)
+PACED = tuple(f"paced by: {cause}" for cause in WAITS)
 
 _S = State
 TRANSITIONS = (
@@ -88,7 +90,7 @@ class Report:
 
     def missing(self, least: int) -> dict[str, int]:
         """Name what was met less often than it must be for the campaign to mean anything."""
-        names = [*FAULTS, *EVENTS, *(edge(*pair) for pair in TRANSITIONS)]
+        names = [*FAULTS, *EVENTS, *PACED, *(edge(*pair) for pair in TRANSITIONS)]
         return {name: self.met[name] for name in names if self.met[name] < least}
 
 
@@ -101,6 +103,8 @@ def problems_of(schedule: Schedule, met: Counter[str] | None = None) -> list[str
         met += stack.fired
         for write in stack.store.writes:
             met[edge(write.before.state if write.before else None, write.after.state)] += 1
+            if (cause := paced_by(write)) is not None:
+                met[f"paced by: {cause}"] += 1
     return check(stack, broken)
 
 

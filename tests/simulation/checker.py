@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
 
+from tests.simulation.pace_promises import PACE_PROMISES
 from tests.simulation.ports import RecordingStore, Request, Write
-from tests.simulation.stack import SimulatedStack, at, digest, policy_of
+from tests.simulation.stack import SimulatedStack, at, digest
 from usher.domain.address import mailbox_of
 from usher.domain.hire import Change, NewHire, Result
 from usher.domain.invitation import LIVE, Guarded, GuardKey, Invitation, InvitationKey, Origin, State
@@ -234,14 +235,12 @@ def the_newest_word_holds(stack: SimulatedStack) -> Iterator[str]:
     for notice in stack.notices:
         assert notice.hire is not None
         said[notice.hire.hire_id].append(notice.hire)
-    policy = policy_of(stack.schedule.provider, stack.version)
+    policy = stack.policy(stack.version)
     for hire_id, words in said.items():
         words.sort(key=lambda word: word.version)
         rows = [row for row in stack.store.rows if row.hire_id == hire_id]
         latest = {row.connection: row for row in sorted(rows, key=lambda row: row.generation)}
-        hired = max((word.version for word in words if word.change is Change.HIRED), default=0)
-        cancelled = max((word.version for word in words if word.change is Change.CANCELLED), default=0)
-        if hired <= cancelled:
+        if not _is_hired(words):
             if any(row.want for row in rows if row.generation == latest[row.connection].generation):
                 yield "somebody who is not hired is wanted"
             continue
@@ -256,6 +255,18 @@ def the_newest_word_holds(stack: SimulatedStack) -> Iterator[str]:
             row.want and name not in names for name, row in latest.items()
         ):
             yield "a row is wanted that no rule wants"
+
+
+def _is_hired(words: list[NewHire]) -> bool:
+    """Say what words mean, in the order of their versions: after a cancel, a later first day hires again."""
+    newest = {word.change: word for word in words}
+    hired, cancelled = newest.get(Change.HIRED), newest.get(Change.CANCELLED)
+    if hired is None or cancelled is None or hired.version > cancelled.version:
+        return hired is not None
+    place = words.index(cancelled)
+    before = [word.start_date for word in words[:place] if word.change is not Change.CANCELLED and word.start_date]
+    since = [word.start_date for word in words[place:] if word.change is not Change.CANCELLED and word.start_date]
+    return bool(before and since and since[-1] > max(before))
 
 
 def _is_wanted(row: Invitation | None, want: Want) -> Iterator[str]:
@@ -302,6 +313,7 @@ PROMISES: tuple[Callable[[SimulatedStack], Iterator[str]], ...] = (
     mailed_mailboxes_stay_guarded,
     the_newest_word_holds,
     every_row_ends,
+    *PACE_PROMISES,
 )
 
 

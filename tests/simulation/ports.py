@@ -513,8 +513,9 @@ class VirtualProvider(Ledger):
         return replace(refusal, until=self._later()) if isinstance(refusal, LimitedUntil) else refusal
 
     def _later(self) -> datetime:
-        """Draw the time that a 429 tells: soon, or long after a hold would be probed."""
-        return self.clock.now() + timedelta(seconds=self.stack.random.choice((20, 40, 300)))
+        """Give the time that a 429 tells, one after the other: soon, or long after a hold would be probed."""
+        number = self.stack.schedule.seed // 2 + len(self.told)
+        return self.clock.now() + timedelta(seconds=(20, 40, 300)[number % 3])
 
     def _told(self, call: Call, answers: Iterable[Outcome | Finding]) -> None:
         """Write down the time that a 429 tells, once the sender has it."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from random import Random
 
 from tests.fakes.ledger import ACTING, Fault
+from tests.simulation.pacing import FREE, Pacing, paced
 from usher.domain.hire import Change, NewHire
 from usher.domain.outcomes import Standing
 
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     REVIEWS = "a new policy is deployed, and old code runs on for a while"
     GOES_LIVE = "an operator lets planned rows go live"
     TAKES_UP = "an operator takes parked rows up again"
+    APPROVES = "an operator approves a mass of invitations"
     INVITES_ELSEWHERE = "somebody else invites a person"
     REMOVES = "a person removes the access of those who left"
     SUSPENDS = "the provider suspends a person"
@@ -52,6 +54,8 @@ class Trouble(StrEnum):
 
     DIES_BEFORE = "the process dies before it"
     DIES_AFTER = "the process dies after it"
+    DIES_AFTER_FIRST = "the process dies after the first of its rows"
+    DIES_BEFORE_LAST = "the process dies before the last of its rows"
     NO_ANSWER = "it does nothing and nobody knows"
     LOST_ANSWER = "it is done and nobody knows"
     TRIED_TWICE = "the client tries it twice"
@@ -136,6 +140,15 @@ _WEIGHTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """The n-th step of a kind (from 0), as a run has taken it, and how many rows it wrote at once."""
+
+    point: Point
+    nth: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Strike:
     """The n-th step of a kind (from 0) meets a fault."""
 
@@ -157,6 +170,7 @@ class Schedule:
     strikes: tuple[Strike, ...]
     calm_after: float = 300.0
     """Seconds after the last event when faults end."""
+    pacing: Pacing = FREE
     kept: tuple[int, ...] | None = None
     """Which of the seed's events and strikes are left after shrinking; None for all."""
 
@@ -174,7 +188,7 @@ class Schedule:
         )
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}, {self.provider}-like provider"]
+        lines = [f"seed {self.seed}, {self.provider}-like provider, {self.pacing}"]
         return "\n".join(lines + [f"  {event}" for event in self.events] + [f"  {strike}" for strike in self.strikes])
 
 
@@ -188,9 +202,10 @@ class Theme(StrEnum):
     OUTAGE = "the directory is down for long"
     REFUSAL = "people are refused, in part or for a time"
     REPAIR = "parts fail, invitations lapse, and mending them fails as well"
+    CROWD = "more people at once than rate, budget and guard let go"
 
 
-_SPAN = {Theme.HURRY: 20.0, Theme.RETURN: 200.0, Theme.REPAIR: 300.0}
+_SPAN = {Theme.HURRY: 20.0, Theme.RETURN: 200.0, Theme.REPAIR: 300.0, Theme.CROWD: 20.0}
 _ACTED = tuple(fault for fault in Fault if fault in ACTING)
 _REFUSALS = (
     Fault.PERSON,
@@ -206,11 +221,10 @@ _REFUSALS = (
 def drawn(seed: int) -> Schedule:
     """Draw a schedule; even seeds meet a Sentry-like provider, odd ones an Atlassian-like one."""
     random = Random(seed)  # noqa: S311 - schedules must be repeatable, not secret.
-    theme = random.choices(tuple(Theme), (6, 2, 3, 1, 2, 3, 3))[0]
+    theme = random.choices(tuple(Theme), (6, 2, 3, 1, 2, 3, 4, 2))[0]
     span = _SPAN.get(theme, WINDOW)
-    moments = sorted(
-        round(random.uniform(0, span) * random.choice((0.1, 0.5, 1)), 1) for _ in range(random.randint(2, 11))
-    )
+    count = random.randint(6, 14) if theme is Theme.CROWD else random.randint(2, 11)
+    moments = sorted(round(random.uniform(0, span) * random.choice((0.1, 0.5, 1)), 1) for _ in range(count))
     people = _People(random, theme)
     events = [_event(random, theme, moment, people) for moment in moments]
     if theme is Theme.REPAIR and random.random() < 0.5:
@@ -219,24 +233,27 @@ def drawn(seed: int) -> Schedule:
     if events[0].kind is not Kind.SAYS:
         events.insert(0, people.says(0))
     strikes = [_strike(random) for _ in range(random.randint(0, 9))] + _fitting(random, theme)
+    provider = "atlassian" if seed % 2 else "sentry"
     # Of two at the same step the later one counts.
     return Schedule(
         seed,
-        "atlassian" if seed % 2 else "sentry",
+        provider,
         tuple(events),
         tuple({(strike.point, strike.nth): strike for strike in strikes}.values()),
         # A rehire that waits is planned again after a quarter of an hour, and that is to be struck as well.
         1300.0 if theme is Theme.RETURN else 300.0,
+        paced(random, provider, crowd=theme is Theme.CROWD),
     )
 
 
 def _event(random: Random, theme: Theme, at: float, people: "_People") -> Event:
     kinds = {
-        Kind.SAYS: 14,
+        Kind.SAYS: 70 if theme is Theme.CROWD else 14,
         Kind.ROTATES: 1,
         Kind.REVIEWS: 4 if theme is Theme.LABS else 2,
         Kind.GOES_LIVE: 4 if theme is Theme.LABS else 1,
         Kind.TAKES_UP: 4 if theme in (Theme.OUTAGE, Theme.REFUSAL) else 1,
+        Kind.APPROVES: 6 if theme is Theme.CROWD else 0.3,
         Kind.INVITES_ELSEWHERE: 2,
         Kind.REMOVES: 2,
         Kind.SUSPENDS: 1,
@@ -255,26 +272,33 @@ class _People:
     def __init__(self, random: Random, theme: Theme) -> None:
         self._random = random
         self._theme = theme
-        self._names = [f"E-{number}" for number in range(1, 2 if theme is Theme.RETURN else random.randint(2, 4))]
+        most = 10 if theme is Theme.CROWD else 1 if theme is Theme.RETURN else random.randint(1, 3)
+        self._names = [f"E-{number}" for number in range(1, most + 1)]
         self._versions = dict.fromkeys(self._names, 0)
         self._departments = (2, 12, 1, 1) if theme is Theme.LABS else (12, 2, 2, 1)
 
     def says(self, at: float) -> Event:
         """Say something of somebody."""
         random = self._random
-        hire_id = random.choice(self._names)
+        # Of a crowd each comes once before anybody comes again.
+        fewest = min(self._versions.values()) if self._theme is Theme.CROWD else None
+        hire_id = random.choice([name for name, said in self._versions.items() if fewest in (None, said)])
         self._versions[hire_id] += 1
-        back = 4 if self._theme is Theme.RETURN else 2
+        back = 4 if self._theme is Theme.RETURN else 0.4 if self._theme is Theme.CROWD else 2
         change = random.choices(tuple(Change), (5, 1, back))[0]
         mailboxes: tuple[str | None, ...] = (*MAILBOXES, "ann@other.org", None)
-        weights = (30, 1, 1, 1, 1) if self._theme is Theme.RETURN else (8, 6, 4, 1, 1)
+        weights: tuple[int, ...] = (30, 1, 1, 1, 1) if self._theme is Theme.RETURN else (8, 6, 4, 1, 1)
+        days = (0, 0, 0, 30)
+        if self._theme is Theme.CROWD:
+            # Each has a mailbox of their own, and some start so soon that the budget keeps room for them.
+            mailboxes, weights, days = (f"{hire_id.lower()}@example.com",), (1,), (0, 0, 30, -5)
         hire = NewHire(
             source="canonical",
             hire_id=hire_id,
             version=self._versions[hire_id],
             change=change,
             work_email=None if change is Change.CANCELLED else random.choices(mailboxes, weights)[0],
-            start_date=FIRST_DAY + timedelta(days=random.choice((0, 0, 0, 30))),
+            start_date=FIRST_DAY + timedelta(days=random.choice(days)),
             department=random.choices(("Engineering", "Research", "Sales", "Kitchen"), self._departments)[0],
         )
         return Event(at, Kind.SAYS, hire)
@@ -296,6 +320,13 @@ def _fitting(random: Random, theme: Theme) -> list[Strike]:
                 Strike(Point.INVITE, 0, random.choice((*_ACTED, Fault.UNKNOWN_IDLE))),
                 *(Strike(Point.COMMIT, first + number, random.choice(lost)) for number in range(random.randint(0, 2))),
             ]
+        case Theme.CROWD if random.random() < 0.5:
+            # Several senders are told to wait, or find out otherwise that they must.
+            limits = (Fault.LIMIT_IDLE, Fault.LIMIT_ACTED)
+            told = [
+                Strike(Point.INVITE, random.randint(0, 5), random.choice(limits)) for _ in range(random.randint(1, 3))
+            ]
+            return [*told, Strike(Point.SECRET, random.randint(0, 4), Trouble.NO_ANSWER)]
         case Theme.REPAIR:
             parts = [Strike(Point.INVITE, nth, Fault.PARTLY) for nth in range(3) if random.random() < 0.7]
             points = (Point.REPAIR, Point.REPAIR, Point.RESEND, Point.RESEND)

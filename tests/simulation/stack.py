@@ -1,16 +1,18 @@
 """One stack in virtual time: its processes, queues and policies, and the run of a schedule from start to quiet."""
 
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from functools import cache, cached_property
 from itertools import count
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.fakes.ledger import ATLASSIAN_LIKE, SENTRY_LIKE, Entry, Fault
-from tests.simulation.handlers import Handler, Logged, handlers
+from tests.fakes.ledger import ATLASSIAN_LIKE, SENTRY_LIKE, Entry, Fault, ProcessDied
+from tests.simulation.handlers import FUNCTIONS, Handler, Logged, handlers
+from tests.simulation.pacing import FREE, Pacing
 from tests.simulation.ports import (
     ProcessQueues,
     ProcessSecrets,
@@ -20,7 +22,7 @@ from tests.simulation.ports import (
     VirtualProvider,
     a_random,
 )
-from tests.simulation.schedule import Event, Kind, Point, Schedule, Trouble
+from tests.simulation.schedule import Event, Kind, Point, Schedule, Trouble, Visit
 from tests.simulation.virtual import START, Process, Time
 from usher.domain.errors import StoreUnavailable
 from usher.domain.hold import HoldRules
@@ -29,7 +31,7 @@ from usher.domain.mailbox import mailbox_digest
 from usher.domain.messages import PlanningMessage
 from usher.domain.notice import Notice, notice_id_of
 from usher.domain.policy import Company, Connection, Grant, Mode, Policy, PolicyVersion, Rule, SendTime, Team, When
-from usher.use_cases.operate import GoLive, TakeUpAgain
+from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
 from usher.use_cases.plan_invites import PlanInvites
 from usher.use_cases.send_invites import OVERRUN, SendInvites
 from usher.use_cases.sweep import Sweep
@@ -38,7 +40,10 @@ INVOCATION = 60.0
 VISIBILITY = 90.0
 OLD_CODE = 120.0
 """Seconds for which processes of the former policy may still start."""
+PATIENCE = 5000.0
+"""Seconds after the last fault for which the guard's stop lasts until an operator lifts it: more than an hour."""
 MOST_TICKS = 600
+ASKING = (Point.INVITE, Point.REPAIR, Point.RESEND, Point.LOOK_UP)
 LIMITS = Limits(most_attempts=3, most_reads=3, longest_ambiguous=900, first_backoff=20, longest_backoff=300)
 HOLDS = HoldRules(first_pause=60, longest_pause=600)
 
@@ -59,7 +64,7 @@ def digest(mailbox: str) -> str:
 
 
 @cache
-def policy_of(provider: str, version: int) -> Policy:
+def policy_of(provider: str, version: int, pacing: Pacing = FREE) -> Policy:
     """The policy: each review gives engineers a team or takes it, the second lets the labs go live."""
     common: dict[str, Any] = {
         "provider": provider,
@@ -69,6 +74,8 @@ def policy_of(provider: str, version: int) -> Policy:
         "concurrency": 2,
         "timings": ATLASSIAN_LIKE if provider == "atlassian" else SENTRY_LIKE,
         "resend_expired": version % 3 != 0,
+        "rate": pacing.rate,
+        "invites_per_day": pacing.invites_per_day,
     }
     names = ("platform",) if version % 2 else ("platform", "security")
     grant = Grant(role="member", teams=tuple(Team(name=name) for name in names))
@@ -77,7 +84,7 @@ def policy_of(provider: str, version: int) -> Policy:
     later = SendTime(days_before=7, at=time(9))
     return StampedPolicy(
         version=version,
-        company=Company(email_domains=("example.com",), time_zone="Europe/Berlin", mode=Mode.LIVE),
+        company=Company(email_domains=("example.com",), time_zone="Europe/Berlin", mode=Mode.LIVE, guard=pacing.guard),
         connections={
             "main": Connection(name="main", organization="acme", **common),
             "labs": Connection(name="labs", organization="acme-labs", mode=labs, **common),
@@ -122,7 +129,7 @@ class ProcessStack:
             secrets=self.secrets,
             queues=ProcessQueues(self.stack),
             clock=self.process,
-            limits=LIMITS,
+            limits=self.stack.limits,
             digest=digest,
             read_again=lambda notice, body: (),
         )
@@ -137,8 +144,8 @@ class ProcessStack:
             planning=self.plan_invites,
             secrets=self.secrets,
             clock=self.process,
-            limits=LIMITS,
-            hold_rules=HOLDS,
+            limits=self.stack.limits,
+            hold_rules=self.stack.hold_rules,
             new_owner=lambda: f"owner-{self.process.number}",
         )
 
@@ -153,13 +160,24 @@ class ProcessStack:
         return GoLive(self.store, self.policy, self.process, digest)
 
     @cached_property
+    def approve(self) -> Approve:
+        """The operator's word to the guard."""
+        return Approve(self.store, self.process)
+
+    @cached_property
     def take_up_again(self) -> TakeUpAgain:
         """The operator's other command."""
         return TakeUpAgain(self.store, ProcessQueues(self.stack), self.policy, self.process)
 
 
 class SimulatedStack:
-    """Runs one schedule."""
+    """Runs one schedule; the settings are shorter than those of a stage, so that a schedule meets more of them."""
+
+    limits = LIMITS
+    hold_rules = HOLDS
+    visibility: ClassVar[Mapping[str, float]] = dict.fromkeys(FUNCTIONS, VISIBILITY)
+    hours: int = 1
+    """So many sweeps of the hour may come in the end."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -183,6 +201,10 @@ class SimulatedStack:
         self.reviewed_at = -OLD_CODE
         self.logged = Logged()
         self.fired: Counter[str] = Counter()
+        self.steps: list[Visit] = []
+        self.functions: dict[int, str] = {}
+        self.harmed: set[int] = set()
+        """Processes that met a fault of the table, of a queue or of the vault; those that died are in `time`."""
         self.notices: list[Notice] = []
         self.stuck: str | None = None
         self._visits: Counter[Point] = Counter()
@@ -194,13 +216,18 @@ class SimulatedStack:
 
     # --- what ports ask ---
 
-    def struck(self, point: Point) -> Trouble | Fault | None:
-        """Count one more step of a kind, and give the fault that it meets."""
+    def struck(self, point: Point, rows: int = 1) -> Trouble | Fault | None:
+        """Count one more step of a kind, which writes so many rows, and give the fault that it meets."""
+        if isinstance(sys.exception(), ProcessDied):
+            raise ProcessDied  # What a dead process would do while its frames unwind does not happen.
         number = self._visits[point]
         self._visits[point] += 1
+        self.steps.append(Visit(point, number, rows))
         fault = self._strikes.get((point, number))
         if fault is not None:
             self.fired[f"{point}: {fault}"] += 1
+            if self.time.current is not None and point not in ASKING:
+                self.harmed.add(self.time.current.number)
         return fault
 
     def delay(self) -> float:
@@ -212,7 +239,15 @@ class SimulatedStack:
         self._under_way += 1
         self.time.at(self.time.now + after, lambda: self._received(function, body, tries))
 
+    def policy(self, version: int) -> Policy:
+        """Give the policy of a version."""
+        return policy_of(self.schedule.provider, version, self.schedule.pacing)
+
     # --- processes ---
+
+    def began(self, process: int) -> float:
+        """Say when a process began."""
+        return self._stacks[process].process.ends_at - INVOCATION
 
     def start(self, action: Callable[[ProcessStack], None]) -> None:
         """Start a process with a clock of its own, under the policy that its code was built with."""
@@ -220,8 +255,7 @@ class SimulatedStack:
         skew = self.random.choice((-1, -0.3, 0, 0, 0.3, 1)) * self.skew
         process = Process(number, self.time, skew, self.time.now + INVOCATION, OVERRUN * self.random.random())
         is_old = self.time.now < self.reviewed_at + OLD_CODE and self.version > 1 and self.random.random() < 0.5
-        policy = policy_of(self.schedule.provider, self.version - is_old)
-        ours = self._stacks[number] = ProcessStack(process, self, policy)
+        ours = self._stacks[number] = ProcessStack(process, self, self.policy(self.version - is_old))
         self.time.start(process, lambda: action(ours))
 
     def _received(self, function: str, body: str, tries: int) -> None:
@@ -242,6 +276,7 @@ class SimulatedStack:
 
         def handled(ours: ProcessStack) -> None:
             done = False
+            self.functions[ours.process.number] = function
             try:
                 context = SimpleNamespace(get_remaining_time_in_millis=lambda: ours.process.seconds() * 1000)
                 answer = self._handlers[function]({"Records": [message]}, context)
@@ -250,7 +285,7 @@ class SimulatedStack:
                 self._under_way -= 1
                 # A notice comes until it is planned (after the tenth time, by a redrive); a wake-up dies at last.
                 if not done and (is_notice or tries < 5):
-                    self.deliver(function, body, after=VISIBILITY, tries=tries + 1)
+                    self.deliver(function, body, after=self.visibility[function], tries=tries + 1)
 
         self._under_way += 1
         self.start(handled)
@@ -297,6 +332,8 @@ class SimulatedStack:
                 self.start(self._go_live)
             case Kind.TAKES_UP:
                 self.start(self._take_up)
+            case Kind.APPROVES:
+                self.start(lambda ours: self._approve(ours, self.random.choice((1, 3, None))))
             case Kind.INVITES_ELSEWHERE:
                 now = START + timedelta(seconds=self.time.now)
                 if ("main", event.address) not in self.provider.directory:
@@ -312,6 +349,13 @@ class SimulatedStack:
     def _go_live(self, ours: ProcessStack) -> None:
         try:
             ours.go_live(ours.go_live.preview(), actor="operator", reason="simulated")
+        except (NotNow, StoreUnavailable) as error:
+            self.logged.info("the operator was told", reason=type(error).__name__)
+
+    def _approve(self, ours: ProcessStack, invitations: int | None) -> None:
+        until = ours.process.now() + timedelta(seconds=self.random.choice((600, 7200)))
+        try:
+            ours.approve(invitations=invitations, until=until, actor="operator", reason="simulated")
         except (NotNow, StoreUnavailable) as error:
             self.logged.info("the operator was told", reason=type(error).__name__)
 
@@ -355,7 +399,7 @@ class SimulatedStack:
             self.time.at(moment, self._tick)
             moment += 60
         self.time.run(moment)
-        self._strikes = {}
+        self._calm()
         self._quiet()
         # Operators also come when all is quiet.
         kinds = {event.kind for event in self.schedule.events}
@@ -363,13 +407,21 @@ class SimulatedStack:
             if kind in kinds:
                 self.start(action)
                 self._quiet()
-        if self.store.rows_in_state(State.DUPLICATE, 1):
-            # The sweep of the hour looks at those who wait for a mailbox.
-            self.time.run(self.time.now - self.time.now % 3600 + 3600)
-            for _ in range(2):  # A clock that is behind takes the first for one of the hour before.
-                self.start(self._sweep)
-                self.time.run(self.time.now + 30)
-            self._quiet()
+        for _ in range(self.hours):
+            if self.store.rows_in_state(State.DUPLICATE, 1):
+                self._sweep_of_the_hour()
+
+    def _sweep_of_the_hour(self) -> None:
+        """Look at those who wait for a mailbox."""
+        self.time.run(self.time.now - self.time.now % 3600 + 3600)
+        for _ in range(2):  # A clock that is behind takes the first for one of the hour before.
+            self.start(self._sweep)
+            self.time.run(self.time.now + 30)
+        self._quiet()
+
+    def _calm(self) -> None:
+        """End every fault."""
+        self._strikes = {}
 
     def _quiet(self) -> None:
         for _ in range(MOST_TICKS):
@@ -382,9 +434,15 @@ class SimulatedStack:
             soonest = min(due, default=0)
             self.time.run(max(self.time.now, soonest) // 60 * 60 + 60)
             self.start(self._sweep)
+            if self._is_stopped_for(PATIENCE):
+                self.start(lambda ours: self._approve(ours, None))
         self.stuck = (
             f"not quiet after {MOST_TICKS} ticks, at {START.astimezone(UTC) + timedelta(seconds=self.time.now)}"
         )
+
+    def _is_stopped_for(self, seconds: float) -> bool:
+        stopped_at = self.store.mass_guard.stopped_at
+        return stopped_at is not None and (at(self.time.now) - stopped_at).total_seconds() > seconds
 
 
 def simulated(schedule: Schedule) -> SimulatedStack:

@@ -72,6 +72,8 @@ class Time:
     current: Process | None = None
     faults: list[BaseException] = field(default_factory=list)
     """What ended a process and should not have: a fault of the simulator, or one that escaped a handler."""
+    deaths: list[tuple[float, int]] = field(default_factory=list)
+    """When which process died."""
     _heap: list[tuple[float, int, Action | Process]] = field(default_factory=list)
     _numbers: "count[int]" = field(default_factory=count)
     _back: threading.Lock = field(default_factory=threading.Lock)
@@ -94,7 +96,8 @@ class Time:
                 if not self._abandoned:
                     action()
             except ProcessDied:
-                pass
+                if not self._abandoned:
+                    self.deaths.append((self.now, process.number))
             except BaseException as fault:  # noqa: BLE001 - handed to whoever runs the simulation.
                 self.faults.append(fault)
             process.is_running = False

@@ -176,16 +176,3 @@ def test_a_directory_may_complete_who_completes_an_applicant(world: World) -> No
     assert world.says(directory) is Planned.ROWS
     assert the_row(world).address == "00u1@example.com"
     assert world.plan.hire(HireKey("okta", "00u1")) is Planned.ROWS
-
-
-def test_a_change_that_names_a_later_first_day_hires_again(world: World) -> None:
-    """Some systems know no other word for a rehire."""
-    world.says(a_hire(version=1))
-    world.says(a_hire(version=2, change=Change.CANCELLED))
-    assert world.says(a_hire(version=3, change=Change.CHANGED)) is Planned.CANCELLED
-    assert world.row().state is State.CANCELLED
-
-    later = date(2027, 3, 1)
-    assert world.says(a_hire(version=4, change=Change.CHANGED, start_date=later)) is Planned.ROWS
-    assert world.row().state is State.PENDING
-    assert world.row().start_date == later

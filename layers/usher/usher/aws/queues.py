@@ -21,8 +21,8 @@ MOST_ENTRIES = 10
 MOST_HIRES = 50
 """How many hires one wake-up names."""
 
-MOST_NOTICES = 5
-"""How many notices one wake-up names: each may ask an HR system, and ten wake-ups share an invocation."""
+MOST_NOTICES = 1
+"""How many notices one wake-up names: each may ask an HR system, and five wake-ups share an invocation."""
 
 
 class SqsQueues:

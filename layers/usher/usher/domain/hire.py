@@ -146,6 +146,9 @@ class Result(StrEnum):
     """The source told of a change, but has never said that the person was hired: most of a company is so."""
 
 
+MOST_FIRST_DAYS = 20
+
+
 class Said(BaseModel):
     """What one source has said of a person: the newest of it, in the source's own order, whatever came first."""
 
@@ -154,14 +157,10 @@ class Said(BaseModel):
     hire: NewHire
     hired_version: int = 0
     """The newest version that said that the person was hired."""
-    hired_for: date | None = None
-    """The first day that it named."""
     cancelled_version: int = 0
     """The newest version that took the person back."""
-    moved_version: int = 0
-    """The newest version of a change that named a first day."""
-    moved_to: date | None = None
-    """The first day that it named."""
+    first_days: dict[int, date] = Field(default_factory=dict)
+    """The first day of work as each of the newest versions that named one has it."""
     work_email: str | None = None
     """The newest known address: neither a later word without one nor an earlier one loses it."""
     work_email_version: int = 0
@@ -172,11 +171,13 @@ class Said(BaseModel):
         if said.version > self.hire.version or self.hire == unspoken_of(self.hire.key):
             news["hire"] = said
         if said.change is Change.HIRED and said.version > self.hired_version:
-            news |= {"hired_version": said.version, "hired_for": said.start_date}
+            news["hired_version"] = said.version
         if said.change is Change.CANCELLED and said.version > self.cancelled_version:
             news["cancelled_version"] = said.version
-        if said.change is Change.CHANGED and said.start_date is not None and said.version > self.moved_version:
-            news |= {"moved_version": said.version, "moved_to": said.start_date}
+        if said.start_date is not None and said.change is not Change.CANCELLED and said.version not in self.first_days:
+            days = sorted((self.first_days | {said.version: said.start_date}).items())[-MOST_FIRST_DAYS:]
+            if said.version in dict(days):
+                news["first_days"] = dict(days)
         if said.work_email is not None and said.version > self.work_email_version:
             news |= {"work_email": said.work_email, "work_email_version": said.version}
         return news
@@ -186,9 +187,10 @@ class Said(BaseModel):
         """Say whether the person was taken back, and not hired again since: by a hire, or by a later first day."""
         if self.cancelled_version <= self.hired_version:
             return False
-        if self.hired_for is None or self.moved_to is None or self.moved_version < self.cancelled_version:
-            return True
-        return self.moved_to <= self.hired_for
+        before = [day for version, day in self.first_days.items() if version < self.cancelled_version]
+        since = [day for version, day in sorted(self.first_days.items()) if version > self.cancelled_version]
+        # Of a person of whom only changes were told, no hire was taken back.
+        return not (self.hired_version and before and since and since[-1] > max(before))
 
 
 class HireRecord(Said):

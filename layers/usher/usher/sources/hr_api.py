@@ -21,7 +21,7 @@ from usher.ports import SourceSettings
 from usher.sources.webhook import hired_if_new, unknown_settings
 
 LONGEST_CALL = 5.0
-"""Seconds for asking about one person; ten notices of one batch must fit into an invocation."""
+"""Seconds for asking about one person; the five notices of one batch must fit into an invocation."""
 
 SPARE = timedelta(minutes=1)
 """How long before its end a token is bought anew."""

@@ -12,7 +12,7 @@ from usher.domain.hire import HireKey, Result
 from usher.domain.notice import RECONCILED
 from usher.ports import Clock, Listing, Queues, Secrets, SourceSettings, Store
 
-MOST_LISTED = 2000
+MOST_LISTED = 1000
 """How many listed hires are looked at in a day."""
 
 
