@@ -114,7 +114,7 @@ def _looks_back(parsed: Any) -> Iterator[bool]:
         if name in {"MAX_REPEAT", "MIN_REPEAT"}:
             _, most, body = detail
             inner = list(_looks_back(body))
-            if most == re._constants.MAXREPEAT:  # type: ignore[attr-defined]
+            if most == re._constants.MAXREPEAT:
                 yield bool(inner)
             yield from inner
         elif name == "SUBPATTERN":
@@ -129,7 +129,7 @@ def test_no_pattern_can_be_made_to_look_back_again_and_again() -> None:
     patterns = list(_patterns())
     assert len(patterns) > 40
     for name, pattern in patterns:
-        repetitions = list(_looks_back(re._parser.parse(pattern)))  # type: ignore[attr-defined]
+        repetitions = list(_looks_back(re._parser.parse(pattern)))
         assert not any(repetitions), (name, pattern)
         assert len(repetitions) <= 1, (name, pattern)
 
@@ -137,7 +137,7 @@ def test_no_pattern_can_be_made_to_look_back_again_and_again() -> None:
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(?:a*b?)*c", "a+.*a+", "((a|b)+)*"])
 def test_a_pattern_that_can_is_seen(pattern: str) -> None:
     """Or the test above would prove nothing."""
-    repetitions = list(_looks_back(re._parser.parse(pattern)))  # type: ignore[attr-defined]
+    repetitions = list(_looks_back(re._parser.parse(pattern)))
     assert any(repetitions) or len(repetitions) > 1
 
 

@@ -59,7 +59,11 @@ class HirePlan:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a hire is after one more thing was said of it; `news` is False where nothing changed."""
+    """
+    What a hire is after one more thing was said of it; `news` is False where that changes nothing for planning.
+
+    An old word may still be worth keeping: what it says of the first day may tell a rehire later.
+    """
 
     record: HireRecord
     news: bool
@@ -101,7 +105,19 @@ def merged(
         "notices": (*(known for known in record.notices if known != notice_id), notice_id)[-KEPT_NOTICES:],
         "updated_at": now,
     }
-    return Merged(record.model_copy(update=update), news=True)
+    after = record.model_copy(update=update)
+    return Merged(after, news=not record.notices or _seen_by_planning(after) != _seen_by_planning(record))
+
+
+def _seen_by_planning(record: HireRecord) -> tuple[object, ...]:
+    words = tuple(said.hire for said in (record, *record.others.values()))
+    return words, record.effective, record.is_hired, record.is_cancelled
+
+
+def noted(record: HireRecord, file: HireFile) -> HirePlan:
+    """Keep an old word, and change nothing else."""
+    seen = file.record.revision if file.record else None
+    return HirePlan(record.model_copy(update={"revision": (seen or 0) + 1}), seen)
 
 
 def joining(file: HireFile, key: HireKey, other: HireKey, now: datetime) -> HirePlan | None:

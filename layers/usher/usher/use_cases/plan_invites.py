@@ -22,7 +22,7 @@ from usher.domain.errors import (
 from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, as_version
 from usher.domain.invitation import GuardKey, InvitationKey, Limits, NotNow, State
 from usher.domain.notice import RECONCILED, Notice, NoticeRecord, NoticeState
-from usher.domain.planning import HireFile, HirePlan, arranged, joining, merged
+from usher.domain.planning import HireFile, HirePlan, Merged, arranged, joining, merged, noted
 from usher.domain.policy import Policy, Want
 from usher.domain.waiting import asked_again_at, waits_until
 from usher.ports import Clock, Details, Queues, Secrets, SourceSettings, Store
@@ -253,10 +253,14 @@ class PlanInvites:
     ) -> Planned:
         for _ in range(MOST_ROUNDS):
             key, file = self._file(key)
-            record = self._merged(file, key, said, told_by, again=again)
-            if record is None:
+            merge = self._merged(file, key, said, told_by, again=again)
+            if merge is None:
                 return Planned.OLD_NEWS
-            plan = self._plan(file, record)
+            if not (merge.news or again):
+                if merge.record is file.record or self.store.commit(noted(merge.record, file)):
+                    return Planned.OLD_NEWS
+                continue
+            plan = self._plan(file, merge.record)
             if told_by is not None:
                 # Parked or waiting notices first: if the process dies before the plan is written, the message comes
                 # again and finds them; the other way round it would take the hire for old news and lose the reason.
@@ -277,11 +281,10 @@ class PlanInvites:
         told_by: tuple[Notice, NoticeRecord | None] | None,
         *,
         again: bool,
-    ) -> HireRecord | None:
-        if said is None or told_by is None:
-            return file.record
-        merge = merged(file.record, key, said, told_by[0].notice_id, self.clock.now(), again=again)
-        return merge.record if merge.news or again else None
+    ) -> Merged | None:
+        if said is not None and told_by is not None:
+            return merged(file.record, key, said, told_by[0].notice_id, self.clock.now(), again=again)
+        return Merged(file.record, news=True) if file.record is not None else None
 
     def _plan(self, file: HireFile, record: HireRecord) -> HirePlan:
         # A rule without a send time sends as soon as the hire is known, so that planning again moves nothing.
