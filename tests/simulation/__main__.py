@@ -33,12 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for failure in report.failures:
         _say(f"{failure}\n")
     least = LEAST_AT_NIGHT if chosen.schedules >= NIGHT else LEAST
-    missing = report.missing(least)
+    # A few schedules cannot meet everything.
+    missing = report.missing(least) if chosen.schedules > SHARE else {}
     seconds = time.monotonic() - started
     _say(f"{report.schedules} schedules in {seconds:.0f} s: {len(report.failures)} broke a promise")
     for name, times in missing.items():
         _say(f"met {times} times, of {least} that are asked for: {name}")
-    return 1 if report.failures or (missing and chosen.schedules > SHARE) else 0
+    return 1 if report.failures or missing else 0
 
 
 def _campaign(seed: int, schedules: int, workers: int) -> Report:

@@ -1,6 +1,8 @@
 """What stands in the table, attribute by attribute."""
 
 import json
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -92,6 +94,15 @@ def test_a_table_that_is_not_there_is_named_not_waited_for(clients: Clients) -> 
     """The next try would fail too."""
     with pytest.raises(StoreUnavailable, match="ResourceNotFoundException"):
         DynamoTable(clients.dynamodb, "no-such-table").invitations([a_row().key])
+
+
+def test_a_hire_with_first_days_by_version_is_read_as_it_was_written(table: DynamoTable) -> None:
+    """The names of a map are text in the table, and numbers in ours."""
+    plan = a_plan(a_row())
+    record = plan.record.model_copy(update={"first_days": {1: date(2026, 10, 5), 2: date(2026, 11, 2)}})
+
+    assert table.commit(replace(plan, record=record))
+    assert table.hire(record.key).record == record
 
 
 def test_a_sealed_body_stands_apart_and_expires(clients: Clients, table: DynamoTable, table_name: str) -> None:

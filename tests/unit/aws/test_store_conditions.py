@@ -38,6 +38,7 @@ OTHERWISE: dict[str, Any] = {
     "hire_version": 2,
     "policy_version": "2.abc",
     "reads": 1,
+    "guard": GUARD.digest,
 }
 """Another value for each attribute that any step rests on."""
 

@@ -104,6 +104,33 @@ def test_a_correction_that_comes_while_the_old_address_is_refused_is_sent() -> N
     assert world.provider.mails == [ANN]
 
 
+def test_a_correction_that_is_decided_during_the_send_and_written_after_its_refusal_is_sent() -> None:
+    """Beside a row in flight only the wanted half is written; on a rejected one that would be the end of it."""
+    world = World()
+    world.says(a_hire(work_email="anm@example.com"))
+    commit, slow = world.store.commit, []
+
+    def keep(plan: HirePlan) -> bool:
+        slow.append(plan)
+        raise StoreUnavailable("slow")
+
+    def refused(call: Call, asks: Sequence[Ask]) -> dict[InvitationKey, Outcome]:
+        world.store.commit = keep  # type: ignore[method-assign]
+        with pytest.raises(StoreUnavailable):
+            world.says(a_hire(version=2, work_email=ANN))
+        world.store.commit = commit  # type: ignore[method-assign]
+        return {ask.key: RefusedPerson("no such person") for ask in asks}
+
+    world.provider.answers.append(refused)
+    world.send()
+    assert world.row().state is State.REJECTED
+    assert not commit(slow[0])
+
+    world.says(a_hire(version=2, work_email=ANN))
+    world.until_quiet()
+    assert world.provider.mails == [ANN]
+
+
 def change_then_hire(world: World) -> None:
     """Say the third thing first and the first one second: whoever counts versions sees nothing new in the second."""
     world.says(a_hire(version=3, change=Change.CHANGED, work_email=None))

@@ -106,7 +106,7 @@ def plain(value: Any) -> Any:
         case tuple() | list():
             return [plain(item) for item in value]
         case dict():
-            return {name: plain(item) for name, item in value.items()}
+            return {str(name): plain(item) for name, item in value.items()}  # A version is a name too, as text.
         case _ if is_dataclass(value) and not isinstance(value, type):
             return plain(asdict(value))
         case _:

@@ -244,8 +244,9 @@ class Guarded(StrEnum):
 GUARDED_FIELDS: dict[Guarded, tuple[str, ...]] = {
     # Planning may move the state of a row that is not in flight.
     Guarded.PLANNING: ("state", "fence", "hire_version", "policy_version", "want"),
-    # Planning beside a sender writes the wanted half alone.
-    Guarded.ANNOTATING: ("hire_version", "policy_version", "want"),
+    # Planning beside a sender writes the wanted half alone. A refusal that lands first gives the mailbox back, and then
+    # the row is no longer in flight: what is wanted now must be planned anew.
+    Guarded.ANNOTATING: ("hire_version", "policy_version", "want", "guard"),
     # A claim rests on both halves: it takes a snapshot of what is wanted.
     # A word that comes late may bring an address without a higher version.
     Guarded.CLAIMING: ("state", "fence", "due_at", "want", "hire_version", "policy_version", "address"),
