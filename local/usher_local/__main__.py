@@ -1,4 +1,4 @@
-"""`python -m usher_local up | down | status | logs | demo`: what the Makefile runs."""
+"""`python -m usher_local up | down | status | logs | demo | webhook`: what the Makefile runs, and a sender to try."""
 
 import argparse
 import dataclasses
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _status()
             case "logs":
                 return _logs(asked.function)
+            case "webhook":
+                return _webhook(asked.source, asked.file, asked.secrets_file)
             case _:
                 # Only the demo needs what the demo imports.
                 demo = importlib.import_module("usher_local.demo")
@@ -100,24 +102,45 @@ def _logs(function: str) -> int:
     return 0
 
 
+def _webhook(source: str, file: Path, secrets_file: Path) -> int:
+    """Send a file to a webhook, as the HR system would."""
+    state = State.load()
+    if state is None:
+        raise LocalSystemError("the local system is not up; start it with: make up")
+    # Only this needs what signing imports.
+    webhook = importlib.import_module("usher_local.webhook")
+    secrets = json.loads(secrets_file.read_text(encoding="utf-8"))
+    status = webhook.send(state.webhook_url, source, webhook.body_of(file), secrets)
+    is_taken = status < 300
+    print(f"answered {status}" + ("; `usher --local status` shows what becomes of it" if is_taken else ""))
+    return 0 if is_taken else 1
+
+
 def _print_state(state: State) -> None:
     print(f"local system: process {state.pid}, AWS endpoint {state.endpoint} ({state.region}), stack {state.stack}")
     print(f"  webhooks    POST {state.webhook_url}/<source>")
     print(f"  intake      {state.outputs['IntakeQueueUrl']}")
     print(f"  table       {state.outputs['TableName']}")
-    for name, address in state.simulators.items():
-        print(f"  {name:<11} {state.addresses.get(name, address)}")
+    for name, address in {**state.simulators, **state.addresses}.items():
+        print(f"  {name:<11} {address}")
     print(f"  details     .local/state.json; took {json.dumps(dict(state.seconds))} s", flush=True)
 
 
 def _options(asked: argparse.Namespace) -> Options:
-    given = {"atlassian": asked.atlassian_url, "sentry": asked.sentry_url, "bamboohr": asked.bamboohr_url}
+    given = {"atlassian": asked.atlassian_url, "sentry": asked.sentry_url, **dict(asked.hr_url)}
     return dataclasses.replace(
         _DEFAULTS,
         stage_file=asked.stage_file,
         secrets_file=asked.secrets_file,
         addresses={name: address for name, address in given.items() if address},
     )
+
+
+def _named_url(text: str) -> tuple[str, str]:
+    name, _, url = text.partition("=")
+    if not name or not url:
+        raise argparse.ArgumentTypeError("write SOURCE=URL, like bamboohr=http://127.0.0.1:9000")
+    return name, url
 
 
 def _runs(pid: int) -> bool:
@@ -142,11 +165,22 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="say whether it is up, and where")
     logs = commands.add_parser("logs", help="print what the functions logged")
     logs.add_argument("function", nargs="?", default="", help="part of a function's name; all without it")
+    webhook = commands.add_parser("webhook", help="send an event as an HR system would, signed")
+    webhook.add_argument("source", help="the HR system, like okta")
+    webhook.add_argument("file", type=Path, help="its body, or a sample request of events/hr_webhook")
+    webhook.add_argument("--secrets-file", type=Path, default=_DEFAULTS.secrets_file, help="JSON of name to value")
     for name, says in (("up", "bring it up and keep it up"), ("demo", "send the sample events and check the outcomes")):
         command = commands.add_parser(name, help=says)
         command.add_argument("--atlassian-url", help="base URL of Atlassian instead of the simulator's")
         command.add_argument("--sentry-url", help="base URL of Sentry instead of the simulator's")
-        command.add_argument("--bamboohr-url", help="base URL of BambooHR instead of the simulator's")
+        command.add_argument(
+            "--hr-url",
+            action="append",
+            default=[],
+            type=_named_url,
+            metavar="SOURCE=URL",
+            help="base URL of an HR system instead of the simulator's; may be given for several",
+        )
         command.add_argument("--stage-file", type=Path, default=_DEFAULTS.stage_file, help="policy and settings")
         command.add_argument("--secrets-file", type=Path, default=_DEFAULTS.secrets_file, help="JSON of name to value")
     return parser

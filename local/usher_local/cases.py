@@ -39,6 +39,8 @@ class Case:
     is_parked: bool = False
     awaited: bool = False
     """The next event only makes sense after this one."""
+    completed_by: str | None = None
+    """Who the hire is in the other system that tells of it here."""
     batched: bool = False
     """Invited to Atlassian in one request with the others of the batch."""
 
@@ -52,7 +54,8 @@ MAILED = Ending(State.INVITED, mails=1, origin=Origin.US)
 BOTH = {ATLASSIAN: MAILED, SENTRY: MAILED}
 
 CASES = (
-    Case("an ordinary hire", "canonical/hired.json", "webhook canonical", "canonical/E-1001", BOTH),
+    # Awaited so that the functions are warm for all that follow: a cold one for each would cost more than it.
+    Case("an ordinary hire", "canonical/hired.json", "webhook canonical", "canonical/E-1001", BOTH, awaited=True),
     Case("the same event again", "canonical/hired.json", "queue", "canonical/E-1001", BOTH),
     Case(
         "a member of Sentry already",
@@ -68,17 +71,56 @@ CASES = (
         "canonical/E-1003",
         {ATLASSIAN: MAILED, SENTRY: Ending(State.INVITED, origin=Origin.ELSEWHERE)},
     ),
-    Case("a thin notice", "bamboohr", "webhook bamboohr", "bamboohr/1042", BOTH),
     Case(
-        "an applicant without a work address",
-        "greenhouse",
+        "only an id: BambooHR is asked", "hr_webhook/bamboohr_created.json", "webhook bamboohr", "bamboohr/1042", BOTH
+    ),
+    Case(
+        "only an id: Personio, with a token",
+        "hr_webhook/personio_created.json",
+        "webhook personio",
+        "personio/9000123",
+        BOTH,
+    ),
+    Case(
+        "a new account in a directory",
+        "demo/okta_hired.json",
+        "webhook okta",
+        "okta/00u0example0000000043",
+        BOTH,
+    ),
+    Case(
+        "a body that the customer built",
+        "demo/workday_hired.json",
+        "webhook workday",
+        "workday/0021509",
+        BOTH,
+    ),
+    Case(
+        "an applicant: no work address yet",
+        "demo/greenhouse_applicant.json",
+        "webhook greenhouse",
+        "greenhouse/46190002",
+        BOTH,
+        awaited=True,
+    ),
+    Case(
+        "the same person, now an employee",
+        "demo/bamboohr_applicant.json",
+        "webhook bamboohr",
+        "greenhouse/46190002",
+        BOTH,
+        completed_by="bamboohr/1043",
+    ),
+    Case(
+        "another applicant without address",
+        "hr_webhook/greenhouse_hired.json",
         "webhook greenhouse",
         "greenhouse/46190001",
         BOTH,
         awaited=True,
     ),
     Case(
-        "the same person, now with one",
+        "their address, by an event of ours",
         "canonical/greenhouse_completed.json",
         "queue",
         "greenhouse/46190001",

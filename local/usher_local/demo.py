@@ -4,14 +4,12 @@
 Exits with 0 only if every row, every parked notice and every mail is what the events call for.
 """
 
-import base64
 import json
 import re
 import time
 import urllib.request
-import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -29,8 +27,8 @@ from usher.domain.notice import NoticeRecord, NoticeState
 from usher.domain.planning import HireFile
 from usher_local.cases import CASES, WRITTEN_ON, Case, Ending
 from usher_local.places import ROOT
-from usher_local.sign import sign
 from usher_local.stack import LocalSystem, Options, client
+from usher_local.webhook import body_of, send
 from usher_ops.render import notice_table, outcome_table
 
 EVENTS = ROOT / "events"
@@ -40,7 +38,6 @@ PATIENCE = 60.0
 """Seconds until an outcome that has not come is a failure."""
 
 _DAY = re.compile(rb"\d{4}-\d{2}-\d{2}")
-_VENDOR_EVENTS = {"greenhouse": "hr_webhook/greenhouse_hired.json", "bamboohr": "hr_webhook/bamboohr_created.json"}
 
 
 def run(options: Options) -> int:
@@ -49,9 +46,9 @@ def run(options: Options) -> int:
     if not console.is_terminal:
         console.width = WIDTH_OF_A_FILE
     begun = time.monotonic()
-    console.print("[bold]Usher on this machine[/]: template.yaml, deployed to an emulator, beside simulated providers")
+    console.print("[bold]Usher on this machine[/]: template.yaml, deployed to an emulator, beside the simulated others")
     with LocalSystem.start(options, say=console.print) as system:
-        demo = Demo(system, console)
+        demo = Demo(system, console, json.loads(options.secrets_file.read_text(encoding="utf-8")))
         demo.seed()
         demo.send()
         demo.wait()
@@ -67,11 +64,11 @@ def run(options: Options) -> int:
 class Demo:
     """One run: what was sent, and how to look at what became of it."""
 
-    def __init__(self, system: LocalSystem, console: Console) -> None:
+    def __init__(self, system: LocalSystem, console: Console, secrets: Mapping[str, str]) -> None:
         self._system = system
         self._console = console
         self._days = datetime.now(UTC).date() - WRITTEN_ON
-        self._secrets = json.loads((ROOT / "local" / "secrets.json").read_text(encoding="utf-8"))
+        self._secrets = secrets
         self._accepted = 0
         self._is_paused = False
         outputs = system.state.outputs
@@ -81,7 +78,7 @@ class Demo:
 
     def seed(self) -> None:
         """Let the providers know some people before, and misbehave toward others."""
-        moved = json.loads(self._moved((EVENTS / "demo_seed.json").read_bytes()))
+        moved = json.loads(self._moved((EVENTS / "demo" / "seed.json").read_bytes()))
         for name, address in self._system.state.simulators.items():
             self._post(f"{address}/_sim/reset", {})
             for step in ("seed", "faults"):
@@ -138,6 +135,8 @@ class Demo:
         self._console.print(mails)
         no_rule = [str(key) for key, file in files.items() if file.record and file.record.result == "no_rule"]
         self._console.print(f"No rule matched: {', '.join(no_rule) or 'nobody'}")
+        joined = [f"{key} by {other}" for key, record in records.items() for other in record.others]
+        self._console.print(f"Completed by another system: {', '.join(joined) or 'nobody'}")
         problems = list(self._problems())
         endings = self._endings(files)
         told = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
@@ -166,9 +165,8 @@ class Demo:
     def _send(self, case: Case) -> str:
         match case.way.split():
             case ["webhook", source]:
-                body = self._body(case)
-                status = self._webhook(source, body)
-                if status not in (200, 202):
+                status = send(self._system.state.webhook_url, source, self._body(case), self._secrets)
+                if status not in (200, 202, 204):
                     raise SystemExit(f"{case.title}: the webhook answered {status}")
                 return f"answered {status}"
             case _:
@@ -177,19 +175,7 @@ class Demo:
                 return f"message {sent['MessageId'][:8]}"
 
     def _body(self, case: Case) -> bytes:
-        vendor = _VENDOR_EVENTS.get(case.file)
-        if vendor is None:
-            return self._moved((EVENTS / case.file).read_bytes())
-        event = json.loads((EVENTS / vendor).read_bytes())
-        raw: str = event["body"]
-        return self._moved(base64.b64decode(raw) if event.get("isBase64Encoded") else raw.encode())
-
-    def _webhook(self, source: str, body: bytes) -> int:
-        secret = self._secrets[f"sources/{source}"]
-        headers = sign(source, body, secret, datetime.now(UTC), delivery_id=f"msg_{uuid.uuid4().hex}")
-        return httpx.post(
-            f"{self._system.state.webhook_url}/{source}", content=body, headers=headers, timeout=30
-        ).status_code
+        return self._moved(body_of(EVENTS / case.file))
 
     def _moved(self, text: bytes) -> bytes:
         """Move every date by the days since the events were written."""
@@ -272,6 +258,8 @@ class Demo:
                 continue
             if file.record.result is not case.result:
                 yield f"{case.hire} ({case.title}) led to {file.record.result}, not {case.result}"
+            if case.completed_by and case.completed_by not in file.record.others:
+                yield f"{case.hire} ({case.title}) was not completed by {case.completed_by}"
             rows = {row.connection: row for row in file.rows}
             if rows.keys() != case.rows.keys():
                 yield f"{case.hire} ({case.title}) has rows in {sorted(rows)}, not in {sorted(case.rows)}"

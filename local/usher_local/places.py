@@ -9,12 +9,13 @@ LOGS = HOME / "logs"
 BUILD = HOME / "build"  # Not .aws-sam/build: what is rewritten for this machine must never be deployed elsewhere.
 STATE = HOME / "state.json"
 LOCK = HOME / "lock"
+SECRETS = ROOT / "local" / "secrets.json"  # Of this machine alone, and of nobody: they are in the repository.
 
 LOOPBACK = "127.0.0.1"
 GATEWAY_PORT = 4566
 ATLASSIAN_PORT = 4610
 SENTRY_PORT = 4611
-BAMBOOHR_PORT = 4612
+HR_PORT = 4612
 
 ENDPOINT = f"http://{LOOPBACK}:{GATEWAY_PORT}"
 REGION = "eu-west-1"

@@ -32,18 +32,19 @@ from usher_local import build
 from usher_local.errors import AlreadyRunning, LocalSystemError
 from usher_local.places import (
     ATLASSIAN_PORT,
-    BAMBOOHR_PORT,
     BUCKET,
     BUILD,
     ENDPOINT,
     GATEWAY_PORT,
     HOME,
+    HR_PORT,
     LOCK,
     LOGS,
     LOOPBACK,
     REGION,
     ROOT,
     RUN,
+    SECRETS,
     SENTRY_PORT,
     STACK,
     STAGE,
@@ -52,9 +53,8 @@ from usher_local.places import (
 )
 from usher_local.processes import Child, answers, demand_free, run, started_at
 
-_SIMULATORS = {"atlassian": ATLASSIAN_PORT, "sentry": SENTRY_PORT, "bamboohr": BAMBOOHR_PORT}
+_SIMULATORS = {"atlassian": ATLASSIAN_PORT, "sentry": SENTRY_PORT, "hr": HR_PORT}
 _SHIPPED_STAGE = ROOT / "layers" / "usher" / "usher" / "stages" / f"{STAGE}.toml"
-_SHIPPED_SECRETS = ROOT / "local" / "secrets.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Options:
     """What may differ from run to run; two runs of equal options and sources are the same system."""
 
     stage_file: Path = _SHIPPED_STAGE
-    secrets_file: Path = _SHIPPED_SECRETS
+    secrets_file: Path = SECRETS
     addresses: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def digest(self, sources: str) -> str:

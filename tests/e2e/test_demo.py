@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from usher_local.places import ATLASSIAN_PORT, BAMBOOHR_PORT, GATEWAY_PORT, HOME, ROOT, RUN, SENTRY_PORT, STATE
+from usher_local.places import ATLASSIAN_PORT, GATEWAY_PORT, HOME, HR_PORT, ROOT, RUN, SENTRY_PORT, STATE
 from usher_local.processes import answers, group_runs
 
 pytestmark = pytest.mark.e2e
 
-PORTS = (GATEWAY_PORT, ATLASSIAN_PORT, SENTRY_PORT, BAMBOOHR_PORT)
+PORTS = (GATEWAY_PORT, ATLASSIAN_PORT, SENTRY_PORT, HR_PORT)
 COMMAND = [sys.executable, "-m", "usher_local"]
 MINUTES = 5 * 60
 

@@ -9,11 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from usher_local.places import ATLASSIAN_PORT, BAMBOOHR_PORT, SENTRY_PORT
+from usher_local.places import ATLASSIAN_PORT, HR_PORT, SECRETS, SENTRY_PORT
 from usher_local.simulators.atlassian import Atlassian
-from usher_local.simulators.bamboohr import BambooHr
+from usher_local.simulators.hr_systems import HrSystems
 from usher_local.simulators.sentry import Sentry
 from usher_local.simulators.server import Simulator
+
+_SECRETS: Mapping[str, str] = json.loads(SECRETS.read_text(encoding="utf-8"))
+_HR_API = "hr-api/"
 
 # The organizations of the stage file `local`, and the secrets of local/secrets.json.
 SHIPPED: Mapping[str, Any] = {
@@ -36,7 +39,9 @@ SHIPPED: Mapping[str, Any] = {
         },
         "organizations": {"acme": {"teams": ["platform"]}, "acme-labs": {}},
     },
-    "bamboohr": {"api_key": "local-bamboohr-key"},
+    "hr": {
+        "secrets": {name.removeprefix(_HR_API): key for name, key in _SECRETS.items() if name.startswith(_HR_API)},
+    },
 }
 
 
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m usher_local.simulators", description=__doc__)
     parser.add_argument("--atlassian-port", type=int, default=ATLASSIAN_PORT)
     parser.add_argument("--sentry-port", type=int, default=SENTRY_PORT)
-    parser.add_argument("--bamboohr-port", type=int, default=BAMBOOHR_PORT)
+    parser.add_argument("--hr-port", type=int, default=HR_PORT)
     parser.add_argument("--seed", type=Path, help="JSON by simulator, instead of the shipped seed")
     asked = parser.parse_args(arguments)
     seed: Mapping[str, Any] = json.loads(asked.seed.read_text(encoding="utf-8")) if asked.seed else SHIPPED
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulators: list[tuple[Simulator[Any], int]] = [
         (Atlassian(seed.get("atlassian")), asked.atlassian_port),
         (Sentry(seed.get("sentry")), asked.sentry_port),
-        (BambooHr(seed.get("bamboohr")), asked.bamboohr_port),
+        (HrSystems(seed.get("hr")), asked.hr_port),
     ]
     with ExitStack() as started:
         for simulator, port in simulators:

@@ -213,7 +213,7 @@ def test_a_connection_is_kept_and_ends_with_the_simulator() -> None:
 def all_of_them() -> Iterator[dict[str, str]]:
     """The program, on free ports: where each simulator listens."""
     command = [sys.executable, "-m", "usher_local.simulators"]
-    ports = [f"--{name}-port=0" for name in ("atlassian", "sentry", "bamboohr")]
+    ports = [f"--{name}-port=0" for name in ("atlassian", "sentry", "hr")]
     program = subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, text=True, cwd=ROOT / "local")
     try:
         assert program.stdout is not None
@@ -230,7 +230,7 @@ def test_the_program_serves_the_local_stage_without_a_seed(all_of_them: dict[str
     """
     stage = tomllib.loads((ROOT / "layers/usher/usher/stages/local.toml").read_text(encoding="utf-8"))
     secrets = json.loads((ROOT / "local/secrets.json").read_text(encoding="utf-8"))
-    assert sorted(all_of_them) == ["atlassian", "bamboohr", "sentry"]
+    assert sorted(all_of_them) == ["atlassian", "hr", "sentry"]
     for name, connection in stage["connections"].items():
         base, provider = all_of_them[connection["provider"]], connection["provider"]
         headers = {"authorization": f"Bearer {secrets[f'{provider}/{name}']}"}
@@ -245,5 +245,5 @@ def test_the_program_serves_the_local_stage_without_a_seed(all_of_them: dict[str
         for body in bodies:
             assert httpx.post(url, json=body, headers=headers, trust_env=False).status_code in (200, 201), name
     key = secrets["hr-api/bamboohr"]
-    answer = httpx.get(f"{all_of_them['bamboohr']}/api/v1/employees/1", auth=(key, "x"), trust_env=False)
+    answer = httpx.get(f"{all_of_them['hr']}/bamboohr/api/v1/employees/1", auth=(key, "x"), trust_env=False)
     assert answer.status_code == 404

@@ -13,12 +13,12 @@ import pytest
 from tests.unit.local.provider_client import asked
 from usher_local.places import ROOT
 from usher_local.simulators.atlassian import Atlassian
-from usher_local.simulators.bamboohr import BambooHr
+from usher_local.simulators.hr_systems import HrSystems
 from usher_local.simulators.main import SHIPPED
 from usher_local.simulators.sentry import Sentry
 
-DEMO = json.loads((ROOT / "events" / "demo_seed.json").read_text(encoding="utf-8"))
-SIMULATORS = {"atlassian": Atlassian, "sentry": Sentry, "bamboohr": BambooHr}
+DEMO = json.loads((ROOT / "events" / "demo" / "seed.json").read_text(encoding="utf-8"))
+SIMULATORS = {"atlassian": Atlassian, "sentry": Sentry, "hr": HrSystems}
 
 
 @pytest.mark.parametrize("name", sorted(SIMULATORS))
@@ -40,7 +40,8 @@ def test_the_program_takes_a_seed_and_ends_when_told(tmp_path: Path, how: signal
     """
     With status 0, after one line, and its ports are closed.
     """
-    seed: dict[str, Any] = {"bamboohr": {"api_key": "other", "employees": {"7": {"firstName": "Noor"}}}}
+    noor = {"ids": {"bamboohr": "7"}, "given_name": "Noor", "family_name": "Haddad", "start_date": "2026-10-05"}
+    seed: dict[str, Any] = {"hr": {"secrets": {"bamboohr": "other"}, "people": [noor]}}
     (tmp_path / "seed.json").write_text(json.dumps(seed), encoding="utf-8")
     ports = [f"--{name}-port=0" for name in SIMULATORS]
     command = [sys.executable, "-m", "usher_local.simulators", f"--seed={tmp_path / 'seed.json'}", *ports]
@@ -48,7 +49,7 @@ def test_the_program_takes_a_seed_and_ends_when_told(tmp_path: Path, how: signal
     assert program.stdout is not None
     ready = program.stdout.readline()
     try:
-        url = f"{ready.split('bamboohr ')[1].strip()}/api/v1/employees/7"
+        url = f"{ready.split('hr ')[1].strip()}/bamboohr/api/v1/employees/7"
         answer = httpx.get(url, params={"fields": "firstName"}, auth=("other", "x"), trust_env=False)
     finally:
         program.send_signal(how)
