@@ -85,7 +85,7 @@ def find_by_key(store: Store, keys: Iterable[HireKey]) -> list[Person]:
     people = []
     for key in keys:
         file = store.hire(key)
-        if file.record is not None and file.record.joined_to is not None:
+        while file.record is not None and file.record.joined_to is not None:
             key = HireKey.parse(file.record.joined_to)
             file = store.hire(key)
         about = {r.notice.notice_id: r for r in recorded if (r.notice.source, r.notice.subject) == key}

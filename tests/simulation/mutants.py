@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from tests.simulation.ports import ProcessStore
 from usher.domain import actual, invitation, planning, wanted
-from usher.domain.hire import HireKey, HireRecord, NewHire
+from usher.domain.hire import HireRecord, NewHire
 from usher.domain.invitation import GUARDED_FIELDS, Guarded, Intent, Invitation, State, Step
 from usher.domain.notice import NoticeState
 from usher.domain.outcomes import Ambiguous, Finding, LimitedUntil, NotSent, Outcome, RefusedBatch, RefusedGrant
@@ -249,12 +249,12 @@ def a_rehire_is_not_looked_up() -> Iterator[None]:
 def the_last_to_arrive_wins() -> Iterator[None]:
     """Versions are ignored."""
 
-    def careless(record: HireRecord | None, key: HireKey, said: NewHire, *arguments: Any, **rest: Any) -> Merged:
+    def careless(record: HireRecord | None, said: NewHire, *arguments: Any, **rest: Any) -> Merged:
         if record is None:
-            return merged(record, key, said, *arguments, **rest)
+            return merged(record, said, *arguments, **rest)
         low = {"hired_version": 0, "cancelled_version": 0, "work_email_version": 0}
         older = record.model_copy(update=low | {"hire": record.hire.model_copy(update={"version": 1})})
-        return merged(older, key, said.model_copy(update={"version": 2}), *arguments, **rest)
+        return merged(older, said.model_copy(update={"version": 2}), *arguments, **rest)
 
     with patch.object(plan_invites, "merged", careless):
         yield

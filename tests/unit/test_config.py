@@ -295,5 +295,5 @@ def test_a_stage_may_look_after_feeds_and_join_sources() -> None:
 
 def test_joins_that_lead_in_a_circle_are_refused() -> None:
     """A person would stand nowhere."""
-    with pytest.raises(BadPolicy, match=re.escape("joins.a: leads back to itself")):
+    with pytest.raises(BadPolicy, match=re.escape("joins.a: leads back to itself, or over more than 3")):
         parsed(STAGE.replace("[[senders]]", '[joins]\na = ["b"]\nb = ["a"]\n[[senders]]'))

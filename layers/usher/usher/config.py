@@ -19,6 +19,7 @@ from usher.domain.errors import BadPolicy
 from usher.domain.hire import Name
 from usher.domain.hold import HoldRules
 from usher.domain.invitation import Limits
+from usher.domain.planning import MOST_JOINS
 from usher.domain.policy import Policy, policy_errors
 from usher.ports import Provider, Source, SourceSettings
 
@@ -117,12 +118,14 @@ def parse_stage(
 
 
 def _join_errors(joins: Mapping[str, Sequence[str]]) -> list[str]:
-    """Refuse joins that lead back to where they began: a person would stand nowhere."""
+    """Refuse joins that lead back to where they began, or over too many: a person would stand nowhere."""
 
-    def leads_to(name: str, passed: Sequence[str]) -> bool:
-        return name in passed or any(leads_to(other, (*passed, name)) for other in joins.get(name, ()))
+    def leads_on(name: str, passed: Sequence[str]) -> bool:
+        others = joins.get(name, ())
+        return len(passed) > MOST_JOINS or any(leads_on(other, (*passed, name)) for other in others)
 
-    return [f"joins.{name}: leads back to itself" for name in joins if leads_to(name, ())]
+    reason = f"leads back to itself, or over more than {MOST_JOINS} sources"
+    return [f"joins.{name}: {reason}" for name in joins if leads_on(name, ())]
 
 
 def _connections(tables: Any, file: str, providers: Mapping[str, Provider]) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.use_cases.test_plan_invites import ThinDetails
 from tests.unit.use_cases.world import NOON, World, a_hire
-from usher.domain.errors import Problem
+from usher.domain.errors import DetailsUnavailable, Problem
 from usher.domain.hire import Change, NewHire
 from usher.domain.invitation import State
 from usher.domain.notice import Notice, NoticeRecord, NoticeState
@@ -182,3 +182,29 @@ def test_the_questions_are_few() -> None:
         assert now < due <= end
         now, asked = due, asked + 1
     assert asked < 110
+
+
+def test_an_outage_after_days_of_waiting_parks_nobody() -> None:
+    """What counts is how long the system has not answered, not how long the address is waited for."""
+    outage = (NOON + timedelta(days=8), NOON + timedelta(days=8, hours=2))
+
+    def answer(now: datetime) -> NewHire:
+        if outage[0] <= now < outage[1]:
+            raise DetailsUnavailable("503")
+        return a_hire(source="thin", version=int(now.timestamp()), work_email=None, start_date=date(2026, 10, 8))
+
+    world = World(details={"thin": Employees(answer)})
+    notice = thin(world)
+    world.plan.notice(notice)
+    seen = set()
+    while world.clock.now() < outage[1] + timedelta(days=1):
+        days_later(world, notice)
+        seen.add(world.plan.recorded(notice.notice_id))
+        assert recorded(world, notice).state is NoticeState.WAITING
+    assert seen == {Planned.AWAITING_ADDRESS, Planned.WAITING}
+    assert recorded(world, notice).failing_since is None
+
+
+def test_a_first_day_in_a_hundred_years_is_a_slip_of_the_pen() -> None:
+    """A person must look, in a year at the latest."""
+    assert waits_until(a_hire(start_date=date(2126, 9, 14)), NOON, "Europe/Berlin") == NOON + timedelta(days=366)

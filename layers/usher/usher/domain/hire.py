@@ -1,6 +1,7 @@
 """The canonical, versioned person, and the record that Usher keeps of one."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
@@ -146,7 +147,8 @@ class Result(StrEnum):
     """The source told of a change, but has never said that the person was hired: most of a company is so."""
 
 
-MOST_FIRST_DAYS = 20
+MOST_FIRST_DAYS = 10
+"""How many days are kept of those named before the newest cancel, and of those named since."""
 
 
 class Said(BaseModel):
@@ -164,6 +166,9 @@ class Said(BaseModel):
     work_email: str | None = None
     """The newest known address: neither a later word without one nor an earlier one loses it."""
     work_email_version: int = 0
+    same_as: str | None = None
+    """The hire of another source that this person is, as the newest word that can know it says."""
+    same_as_version: int = 0
 
     def news(self, said: NewHire) -> dict[str, Any]:
         """Give what one more word changes; nothing where it is old."""
@@ -175,11 +180,16 @@ class Said(BaseModel):
         if said.change is Change.CANCELLED and said.version > self.cancelled_version:
             news["cancelled_version"] = said.version
         if said.start_date is not None and said.change is not Change.CANCELLED and said.version not in self.first_days:
-            days = sorted((self.first_days | {said.version: said.start_date}).items())[-MOST_FIRST_DAYS:]
-            if said.version in dict(days):
-                news["first_days"] = dict(days)
+            news["first_days"] = self.first_days | {said.version: said.start_date}
         if said.work_email is not None and said.version > self.work_email_version:
             news |= {"work_email": said.work_email, "work_email_version": said.version}
+        # Who takes a person back often knows nothing but an id.
+        knows = said.change is not Change.CANCELLED or said.same_as is not None
+        if knows and said.version > self.same_as_version and (said.same_as or self.same_as):
+            news |= {"same_as": said.same_as, "same_as_version": said.version}
+        if "first_days" in news or "cancelled_version" in news:
+            days = news.get("first_days", self.first_days)
+            news["first_days"] = _telling(days, news.get("cancelled_version", self.cancelled_version))
         return news
 
     @property
@@ -193,13 +203,22 @@ class Said(BaseModel):
         return not (self.hired_version and before and since and since[-1] > max(before))
 
 
+def _telling(days: Mapping[int, date], cancelled_version: int) -> dict[int, date]:
+    """Keep the newest days on both sides of a cancel: which is the later one must not be forgotten by mere talk."""
+    ordered = sorted(days.items())
+    before = [item for item in ordered if item[0] < cancelled_version][-MOST_FIRST_DAYS:]
+    return dict(before + [item for item in ordered if item[0] > cancelled_version][-MOST_FIRST_DAYS:])
+
+
 class HireRecord(Said):
     """What the table holds of a hire: what its source has said, what others have added, and what it led to."""
 
+    joined: tuple[str, ...] = ()
+    """The keys of the hires of other sources that complete this one, in the order in which they joined."""
     others: dict[str, Said] = Field(default_factory=dict)
-    """What other sources have said of the same person, by their keys, in the order in which they joined."""
+    """What those had said when this hire was planned last, by their keys; each keeps its own record."""
     joined_to: str | None = None
-    """The key of the hire that this one completes, and where everything about it stands."""
+    """The key of the hire that this one completes; its rows stand there."""
     had_rows: bool = False
     """Whether there ever were rows; settled ones are forgotten after a long time, the provider's memory is longer."""
     policy_version: str = ""
@@ -231,7 +250,15 @@ class HireRecord(Said):
         for said in self._all:
             known = said.hire.model_copy(update={"work_email": said.work_email})
             found |= {name: value for name, value in known if name in _OF_THE_PERSON and value is not None}
+        if self.hire == unspoken_of(self.key) and self.others:
+            # A rule that trusts this source has not heard it yet.
+            found["source"] = next(iter(self.others.values())).hire.source
         return self.hire.model_copy(update=found)
+
+    @property
+    def own(self) -> Said:
+        """What its source alone has said."""
+        return Said.model_validate({name: getattr(self, name) for name in Said.model_fields})
 
     @property
     def _all(self) -> tuple[Said, ...]:

@@ -103,5 +103,7 @@ class NoticeRecord(BaseModel):
     problems: tuple[Problem, ...] = ()
     tries: int = 0
     due_at: datetime | None = None
+    failing_since: datetime | None = None
+    """Since when its details could not be had, without one answer in between."""
     updated_at: datetime
     revision: int = 0

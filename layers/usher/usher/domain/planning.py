@@ -10,7 +10,7 @@ from datetime import datetime
 
 from usher.domain.address import mailbox_of
 from usher.domain.errors import BadEvent, Problem
-from usher.domain.hire import HireKey, HireRecord, NewHire, Result, Said, unspoken_of
+from usher.domain.hire import HireKey, HireRecord, NewHire, Result, unspoken_of
 from usher.domain.invitation import IN_FLIGHT, GuardKey, Intent, Invitation, NotNow, State, Step
 from usher.domain.policy import Policy, PolicyVersion, Want
 from usher.domain.wanted import opened, promoted, rewanted, unplannable, unwanted
@@ -69,70 +69,67 @@ class Merged:
     news: bool
 
 
+MOST_JOINS = 3
+"""How many hires may complete one another: a directory's the HR system's, and that the applicant system's."""
 MOST_OTHERS = 5
-"""How many sources beside the first may speak of one person."""
+"""How many sources beside the first may complete one hire."""
 
 
-def merged(
-    record: HireRecord | None, key: HireKey, said: NewHire, notice_id: str, now: datetime, *, again: bool = False
-) -> Merged:
+def merged(record: HireRecord | None, said: NewHire, notice_id: str, now: datetime, *, again: bool = False) -> Merged:
     """
-    Order what was said of the hire `key`: of each source the highest version wins, whatever arrives first.
+    Order what a source said of its own hire: the highest version wins, whatever arrives first.
 
     A notice that was seen before changes nothing, unless it is planned `again`: what stands behind a thin one may have
-    changed since. Raises BadEvent where more sources speak of one person than can be.
+    changed since.
     """
     if record is None:
-        # Somebody else may speak of a person before the system that announces them does.
-        first = said if said.key == key else unspoken_of(key)
-        record = HireRecord(hire=first, result=Result.INVALID, announced_at=now, updated_at=now)
+        record = HireRecord(hire=said, result=Result.INVALID, announced_at=now, updated_at=now)
     elif notice_id in record.notices and not again:
         return Merged(record, news=False)
-    other = str(said.key)
-    if said.key == key:
-        update = record.news(said)
-    elif (known := record.others.get(other)) is None:
-        if len(record.others) >= MOST_OTHERS:
-            raise BadEvent(Problem("same_as", f"{MOST_OTHERS} other sources speak of this person already"))
-        fresh = Said(hire=said)
-        update = {"others": record.others | {other: fresh.model_copy(update=fresh.news(said))}}
-    else:
-        news = known.news(said)
-        update = {"others": record.others | {other: known.model_copy(update=news)}} if news else {}
+    update = record.news(said)
     if not update and record.notices:
         return Merged(record, news=False)
-    update |= {
-        "notices": (*(known for known in record.notices if known != notice_id), notice_id)[-KEPT_NOTICES:],
-        "updated_at": now,
-    }
+    update |= {"notices": _with(record.notices, notice_id), "updated_at": now}
     after = record.model_copy(update=update)
     return Merged(after, news=not record.notices or _seen_by_planning(after) != _seen_by_planning(record))
 
 
+def completed(record: HireRecord | None, key: HireKey, by: HireKey, notice_id: str | None, now: datetime) -> HireRecord:
+    """Let the hire `key` be completed by another source's; raises BadEvent where too many do so already."""
+    if record is None:
+        # Others may speak of a person before the system that announces them does.
+        record = HireRecord(hire=unspoken_of(key), result=Result.INVALID, announced_at=now, updated_at=now)
+    if str(by) not in record.joined and len(record.joined) >= MOST_OTHERS:
+        raise BadEvent(Problem("same_as", f"{MOST_OTHERS} other sources speak of this person already"))
+    joined = (*(other for other in record.joined if other != str(by)), str(by))
+    notices = _with(record.notices, notice_id) if notice_id else record.notices
+    return record.model_copy(
+        update={"joined": record.joined if str(by) in record.joined else joined, "notices": notices, "updated_at": now}
+    )
+
+
+def joining(file: HireFile, record: HireRecord, other: HireKey, now: datetime) -> HirePlan | None:
+    """Let a hire complete another one, where its rows will stand; None where the table holds all of it already."""
+    seen = file.record.revision if file.record else None
+    update = {"joined_to": str(other), "result": Result.JOINED, "others": {}}
+    joined = record.model_copy(update=update)
+    if file.record is not None and joined.model_copy(update={"updated_at": file.record.updated_at}) == file.record:
+        return None
+    return HirePlan(joined.model_copy(update={"updated_at": now, "revision": (seen or 0) + 1}), seen)
+
+
+def _with(notices: Sequence[str], notice_id: str) -> tuple[str, ...]:
+    return (*(known for known in notices if known != notice_id), notice_id)[-KEPT_NOTICES:]
+
+
 def _seen_by_planning(record: HireRecord) -> tuple[object, ...]:
-    words = tuple(said.hire for said in (record, *record.others.values()))
-    return words, record.effective, record.is_hired, record.is_cancelled
+    return record.hire, record.effective, record.is_hired, record.is_cancelled, record.same_as
 
 
 def noted(record: HireRecord, file: HireFile) -> HirePlan:
     """Keep an old word, and change nothing else."""
     seen = file.record.revision if file.record else None
     return HirePlan(record.model_copy(update={"revision": (seen or 0) + 1}), seen)
-
-
-def joining(file: HireFile, key: HireKey, other: HireKey, now: datetime) -> HirePlan | None:
-    """
-    Let the hire `key` stand at another one from now on; None where it does already.
-
-    What its source says later without naming the other, for example that the person was deleted, then counts there.
-    """
-    before = file.record
-    if before is not None and before.joined_to == str(other):
-        return None
-    seen = before.revision if before else None
-    fresh = HireRecord(hire=unspoken_of(key), result=Result.JOINED, announced_at=now, updated_at=now)
-    update = {"joined_to": str(other), "result": Result.JOINED, "updated_at": now, "revision": (seen or 0) + 1}
-    return HirePlan((before or fresh).model_copy(update=update), seen)
 
 
 def arranged(

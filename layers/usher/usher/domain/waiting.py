@@ -8,6 +8,8 @@ from usher.domain.hire import NewHire
 LEAST_WAIT = timedelta(days=3)
 """Who is announced on the first day, or after it, gets an address within days."""
 LONGEST_WAIT_WITHOUT_A_DAY = timedelta(days=90)
+LONGEST_WAIT = timedelta(days=366)
+"""A day beyond it is a slip of the pen; nobody would be told of it."""
 SHORTEST_PAUSE = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(days=1)
 
@@ -17,7 +19,8 @@ def waits_until(hire: NewHire, known_since: datetime, zone: str) -> datetime:
     if hire.start_date is None:
         return known_since + LONGEST_WAIT_WITHOUT_A_DAY
     first_day = datetime.combine(hire.start_date, time(0), ZoneInfo(hire.time_zone or zone))
-    return max(first_day.astimezone(known_since.tzinfo), known_since + LEAST_WAIT)
+    end = max(first_day.astimezone(known_since.tzinfo), known_since + LEAST_WAIT)
+    return min(end, known_since + LONGEST_WAIT)
 
 
 def asked_again_at(end: datetime, now: datetime) -> datetime | None:

@@ -19,10 +19,10 @@ from usher.domain.errors import (
     SecretUnavailable,
     StoreUnavailable,
 )
-from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, as_version
+from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, Said, as_version
 from usher.domain.invitation import GuardKey, InvitationKey, Limits, NotNow, State
 from usher.domain.notice import RECONCILED, Notice, NoticeRecord, NoticeState
-from usher.domain.planning import HireFile, HirePlan, Merged, arranged, joining, merged, noted
+from usher.domain.planning import MOST_JOINS, HireFile, HirePlan, Merged, arranged, completed, joining, merged, noted
 from usher.domain.policy import Policy, Want
 from usher.domain.waiting import asked_again_at, waits_until
 from usher.ports import Clock, Details, Queues, Secrets, SourceSettings, Store
@@ -36,8 +36,6 @@ LONGEST_WAIT = timedelta(days=7)
 LEFT_IN_PEACE = timedelta(seconds=15)
 """How long a process does not ask an HR system that did not answer: others of the batch would wait as long."""
 ANNOUNCEMENTS_NOTED_EACH = timedelta(hours=1)
-MOST_JOINS = 3
-"""How many hires may stand one at another: directory at HR system at applicant system."""
 MOST_WAITERS = 1000
 MOST_KEYS = 25
 """How many rows one wake-up names: as many as one request of a batching provider takes."""
@@ -62,7 +60,7 @@ class PlanInvites:
     """
     Plan one notice, one recorded notice, or one hire again; then `wake_senders`.
 
-    Each call raises StoreUnavailable or NotNow where the message must come again, and nothing else.
+    Each call raises StoreUnavailable, QueueUnavailable or NotNow where the message must come again, and nothing else.
     """
 
     store: Store
@@ -161,15 +159,15 @@ class PlanInvites:
             except BadEvent as error:
                 return self._park(notice, record, error.problems)
         try:
-            return self._write(self._spoken_of(hire), hire, (notice, record), again=again)
+            return self._write(hire.key, hire, (notice, record), again=again)
         except BadEvent as error:
             return self._park(notice, record, error.problems)
 
     def _is_taken_back(self, notice: Notice) -> bool:
         """Say whether the person of a thin notice was taken back, so that nobody need know them any more."""
         with suppress(ValueError):
-            _, file = self._file(HireKey.parse(f"{notice.source}/{notice.subject}"))
-            return file.record is not None and file.record.is_cancelled
+            found = self.store.hire(HireKey.parse(f"{notice.source}/{notice.subject}")).record
+            return found is not None and found.is_cancelled
         return False
 
     def _read_again(self, notice: Notice) -> Notice:
@@ -180,8 +178,8 @@ class PlanInvites:
             read = self.read_again(notice, base64.b64decode(body))
         except BadEvent as error:
             return notice.model_copy(update={"problems": error.problems})
-        for further in read[1:]:
-            self._planned(further, None, again=False)
+        if read[1:] and self.queues is not None:
+            self.queues.announce(read[1:])  # Each asks for itself, and has an invocation of its own.
         # One that gives nothing any more was a ping, or no hire after all.
         return read[0].model_copy(update={"notice_id": notice.notice_id}) if read else notice
 
@@ -217,32 +215,6 @@ class PlanInvites:
                 self._unanswered[notice.source] = self.clock.now() + pause
             raise
 
-    def _spoken_of(self, said: NewHire) -> HireKey:
-        """Give the hire that is spoken of: the speaker's own, or another's that it may complete; raises BadEvent."""
-        if said.same_as is None:
-            return said.key
-        key = HireKey.parse(said.same_as)
-        if key.source not in self.joins.get(said.source, ()):
-            raise BadEvent(Problem("same_as", "this stage does not let the source complete hires of that one"))
-        own = self.store.hire(said.key)
-        if own.rows:
-            return said.key  # Invited under its own name before anybody knew; that stays as it is.
-        plan = joining(own, said.key, key, self.clock.now())
-        if plan is not None:
-            if not self.store.commit(plan):
-                raise StoreUnavailable(f"{said.key} is being written by others")
-            self._end_notices(own.record, {NoticeState.WAITING, NoticeState.PARKED})
-        return key
-
-    def _file(self, key: HireKey) -> tuple[HireKey, HireFile]:
-        """Read a hire, or the one at which it stands."""
-        for _ in range(MOST_JOINS):
-            file = self.store.hire(key)
-            if file.record is None or file.record.joined_to is None:
-                return key, file
-            key = HireKey.parse(file.record.joined_to)
-        raise BadEvent(Problem("same_as", "leads from one hire to another without an end"))
-
     def _write(
         self,
         key: HireKey,
@@ -250,17 +222,29 @@ class PlanInvites:
         told_by: tuple[Notice, NoticeRecord | None] | None,
         *,
         again: bool,
+        by: HireKey | None = None,
     ) -> Planned:
-        for _ in range(MOST_ROUNDS):
-            key, file = self._file(key)
-            merge = self._merged(file, key, said, told_by, again=again)
+        """Write what is new of a hire, or that it is completed `by` another; plan it, or the one that it completes."""
+        for tries in range(MOST_ROUNDS):
+            file = self.store.hire(key)
+            merge = self._merged(file, key, said, told_by, by=by, again=again)
             if merge is None:
                 return Planned.OLD_NEWS
-            if not (merge.news or again):
+            target = self._completes(file, merge.record, said)
+            if target is not None:
+                planned = self._plan_at(target, file, merge, told_by, again=again)
+                if planned is None:
+                    continue
+                return planned
+            record = merge.record.model_copy(update={"joined_to": None, "others": self._others(merge.record)})
+            former = file.record.joined_to if file.record else None
+            if not (merge.news or again or former):
                 if merge.record is file.record or self.store.commit(noted(merge.record, file)):
+                    if tries and told_by is not None:
+                        self._end(told_by[0])  # Recorded for a plan that came too late.
                     return Planned.OLD_NEWS
                 continue
-            plan = self._plan(file, merge.record)
+            plan = self._plan(file, record)
             if told_by is not None:
                 # Parked or waiting notices first: if the process dies before the plan is written, the message comes
                 # again and finds them; the other way round it would take the hire for old news and lose the reason.
@@ -270,6 +254,8 @@ class PlanInvites:
                     self._close_notices(plan, file, *told_by)
                 self._note_due(plan)
                 self.mailbox_freed([holder for _, holder in plan.releases])
+                if former is not None:
+                    self._write(HireKey.parse(former), None, None, again=True)
                 return _result(plan)
         raise StoreUnavailable(f"{key} is being written by too many others at once")
 
@@ -280,11 +266,72 @@ class PlanInvites:
         said: NewHire | None,
         told_by: tuple[Notice, NoticeRecord | None] | None,
         *,
+        by: HireKey | None,
         again: bool,
     ) -> Merged | None:
-        if said is not None and told_by is not None:
-            return merged(file.record, key, said, told_by[0].notice_id, self.clock.now(), again=again)
+        now = self.clock.now()
+        notice_id = told_by[0].notice_id if told_by else None
+        if said is not None and notice_id is not None:
+            return merged(file.record, said, notice_id, now, again=again)
+        if by is not None:
+            return Merged(completed(file.record, key, by, notice_id, now), news=True)
         return Merged(file.record, news=True) if file.record is not None else None
+
+    # --- one person, several sources ---
+
+    def _completes(self, file: HireFile, record: HireRecord, said: NewHire | None) -> HireKey | None:
+        """Give the hire that this one completes; raises BadEvent for a word that the stage does not let."""
+        if record.same_as is None or file.rows:
+            return None  # Who was invited under an own name before anybody knew stays there.
+        key = HireKey.parse(record.same_as)
+        if key == record.key:
+            return None
+        if key.source in self.joins.get(record.key.source, ()):
+            return key
+        if said is not None and said.same_as is not None and said.change is not Change.CANCELLED:
+            raise BadEvent(Problem("same_as", "this stage does not let the source complete hires of that one"))
+        return None
+
+    def _plan_at(
+        self,
+        target: HireKey,
+        file: HireFile,
+        merge: Merged,
+        told_by: tuple[Notice, NoticeRecord | None] | None,
+        *,
+        again: bool,
+    ) -> Planned | None:
+        """Write a hire that completes another, then plan that one with it; None where somebody was faster."""
+        key, former = merge.record.key, file.record.joined_to if file.record else None
+        pointer = joining(file, merge.record, target, self.clock.now())
+        if pointer is not None and not self.store.commit(pointer):
+            return None
+        if former is not None and former != str(target):
+            self._write(HireKey.parse(former), None, None, again=True)
+        if pointer is None and not again and self._counts_at(target, merge.record):
+            return Planned.OLD_NEWS
+        planned = self._write(target, None, told_by, again=True, by=key)
+        if file.record is not None and file.record.result in (Result.AWAITING_ADDRESS, Result.INVALID) and told_by:
+            # What waited under its own name; where an address is still waited for, the newest notice waits for all.
+            ends = {NoticeState.WAITING} if planned is Planned.AWAITING_ADDRESS else _OPEN
+            self._end_notices(file.record, ends, but=told_by[0].notice_id)
+        return planned
+
+    def _counts_at(self, target: HireKey, record: HireRecord) -> bool:
+        """Say whether the other hire was planned with all of this one: a crash may have come in between."""
+        other = self.store.hire(target).record
+        return other is not None and str(record.key) in other.joined and other.others.get(str(record.key)) == record.own
+
+    def _others(self, record: HireRecord, depth: int = 0) -> dict[str, Said]:
+        """Read what completes a hire, and what completes that; who has moved on counts no longer."""
+        found: dict[str, Said] = {}
+        for text in record.joined if depth < MOST_JOINS else ():
+            key = HireKey.parse(text)
+            if record.key.source in self.joins.get(key.source, ()):
+                other = self.store.hire(key).record
+                if other is not None and other.joined_to == str(record.key):
+                    found |= {text: other.own, **self._others(other, depth + 1)}
+        return found
 
     def _plan(self, file: HireFile, record: HireRecord) -> HirePlan:
         # A rule without a send time sends as soon as the hire is known, so that planning again moves nothing.
@@ -318,7 +365,7 @@ class PlanInvites:
             self._put(notice, record, NoticeState.PARKED, (Problem("work_email", "did not come by the first day"),))
         else:
             due_at = due_at if notice.is_thin else end
-            self._put(notice, record, NoticeState.WAITING, plan.problems, due_at=due_at)
+            self._put(notice, record, NoticeState.WAITING, plan.problems, due_at=due_at, tries=0, failing_since=None)
 
     def _close_notices(self, plan: HirePlan, file: HireFile, notice: Notice, record: NoticeRecord | None) -> None:
         """End what the plan has dealt with; only once it is written, or a crash in between would lose the hire."""
@@ -329,8 +376,13 @@ class PlanInvites:
             self._put(notice, record, NoticeState.DONE)
         if file.record is not None and file.record.result in (Result.AWAITING_ADDRESS, Result.INVALID):
             # Where an address is still waited for, the newest notice waits, and is asked about, for all.
-            ends = {NoticeState.WAITING} if awaiting else {NoticeState.WAITING, NoticeState.PARKED}
+            ends = {NoticeState.WAITING} if awaiting else _OPEN
             self._end_notices(file.record, ends, but=notice.notice_id)
+
+    def _end(self, notice: Notice) -> None:
+        record = self.store.notice(notice.notice_id)
+        if record is not None and record.state in _OPEN:
+            self._put(notice, record, NoticeState.DONE, record.problems)
 
     def _end_notices(self, record: HireRecord | None, states: Collection[NoticeState], but: str = "") -> None:
         for earlier_id in record.notices if record else ():
@@ -345,12 +397,14 @@ class PlanInvites:
     def _wait(
         self, notice: Notice, record: NoticeRecord | None, problem: Problem, retry_after: float | None
     ) -> Planned:
-        if self.clock.now() - notice.received_at >= LONGEST_WAIT:
+        now = self.clock.now()
+        failing_since = record.failing_since if record and record.failing_since else now
+        if now - failing_since >= LONGEST_WAIT:
             return self._park(notice, record, (problem,))
         tries = record.tries if record else 0
         pause = timedelta(seconds=retry_after) if retry_after is not None else self.limits.backoff(tries)
-        due_at = self.clock.now() + pause
-        self._put(notice, record, NoticeState.WAITING, (problem,), due_at=due_at, tries=tries + 1)
+        changes = {"due_at": now + pause, "tries": tries + 1, "failing_since": failing_since}
+        self._put(notice, record, NoticeState.WAITING, (problem,), **changes)
         return Planned.WAITING
 
     def _put(
@@ -384,6 +438,9 @@ class PlanInvites:
             connection = self.policy.connections.get(row.connection)
             if connection and row.state is State.PENDING and row.due_at is not None and row.due_at <= now:
                 self._due.setdefault(connection.provider, []).append(row.key)
+
+
+_OPEN = frozenset({NoticeState.WAITING, NoticeState.PARKED})
 
 
 def _result(plan: HirePlan) -> Planned:
