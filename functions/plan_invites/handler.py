@@ -41,17 +41,20 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _look_after(feed: str) -> None:
     """Look after a feed; what fails today is tried tomorrow, and an alarm watches a feed that stays silent."""
+    look_after = bootstrap.look_after_feeds()
+    is_silent = look_after.is_silent(feed)
+    if is_silent is not None:
+        # Before the list is asked for: key and webhook may have died together.
+        metrics.add_metric(name="silent_feeds", unit=MetricUnit.Count, value=int(is_silent))
     try:
-        found = bootstrap.look_after_feeds()(feed)
+        found = look_after.feed(feed)
     except UsherError as error:
-        logger.error("a feed could not be looked after", feed=feed, reason=type(error).__name__)
+        logger.error("a feed could not be looked after", feed=feed, reason=type(error).__name__, is_silent=is_silent)
         metrics.add_metric(name="feeds_not_listed", unit=MetricUnit.Count, value=1)
         return
-    logger.info("looked after a feed", feed=feed, listed=found.listed, fed=found.fed, is_silent=found.is_silent)
+    logger.info("looked after a feed", feed=feed, listed=found.listed, fed=found.fed, is_silent=is_silent)
     metrics.add_metric(name="feeds_not_listed", unit=MetricUnit.Count, value=0)
     metrics.add_metric(name="announcements_missed", unit=MetricUnit.Count, value=found.fed)
-    if found.is_silent is not None:
-        metrics.add_metric(name="silent_feeds", unit=MetricUnit.Count, value=int(found.is_silent))
 
 
 def _planned(record: dict[str, Any]) -> list[str]:

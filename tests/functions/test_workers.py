@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 
 from tests.unit.use_cases.world import World, a_hire
 from usher import bootstrap
-from usher.domain.errors import StoreUnavailable
+from usher.domain.errors import DetailsUnavailable, StoreUnavailable, UsherError
 from usher.domain.hire import HireKey
 from usher.domain.invitation import InvitationKey, State
 from usher.domain.notice import Notice, NoticeState
 from usher.use_cases.intake import read_intake
+from usher.use_cases.look_after_feeds import Fed
 
 ROOT = Path(__file__).parents[2]
 SENDERS = dict.fromkeys(("AROAEXAMPLEHRSYSTEM", "AIDAEXAMPLEEVENTBRIDGE", "AIDAEXAMPLESNS"), ("canonical",))
@@ -200,6 +202,51 @@ def test_a_tick_wakes_what_is_due_and_says_how_much(world: World) -> None:
 
     assert handle("sweep", "tick")["rows"] == 1
     assert world.queues.woken == [("sentry", [world.row("E-1042").key])]
+
+
+class Feeds:
+    """The daily look at a feed, which lists two hires, or none."""
+
+    def __init__(self, fault: UsherError | None = None) -> None:
+        self.fault = fault
+
+    def is_silent(self, source: str) -> bool | None:
+        """Call every feed silent."""
+        return bool(source)
+
+    def feed(self, source: str) -> Fed:
+        """Feed one of two."""
+        if self.fault is not None:
+            raise self.fault
+        return Fed(listed=2, fed=len(source[:1]))
+
+
+def test_a_feed_is_looked_after_once_a_day(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sweep names the feeds, and a planner looks."""
+    monkeypatch.setattr(bootstrap, "sweep", lambda: replace(world.sweep, feeds=("personio",)))
+    assert handle("sweep", "look_after_feeds") == {"feeds": 1}
+    assert world.queues.feeds_woken == ["personio"]
+
+    monkeypatch.setattr(bootstrap, "look_after_feeds", Feeds)
+    assert handle("plan_invites", "feeds") == NOTHING_FAILED
+    told = capsys.readouterr().out
+    assert '"silent_feeds": [1.0]' in told or '"silent_feeds":[1.0]' in told
+    assert "announcements_missed" in told
+
+
+def test_a_feed_that_cannot_be_listed_says_all_the_same_that_it_is_silent(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Key and webhook may have died together; the message does not come again, but tomorrow's does."""
+    assert world.queues.feeds_woken == []
+    monkeypatch.setattr(bootstrap, "look_after_feeds", lambda: Feeds(DetailsUnavailable("401")))
+    assert handle("plan_invites", "feeds") == NOTHING_FAILED
+    told = capsys.readouterr().out
+    assert "silent_feeds" in told
+    assert "feeds_not_listed" in told
+    assert "a feed could not be looked after" in told
 
 
 def test_what_the_handlers_log_names_nobody(world: World, capsys: pytest.CaptureFixture[str]) -> None:

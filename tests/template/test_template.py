@@ -701,6 +701,7 @@ def test_a_sweep_that_does_not_run_raises_an_alarm(resources: Resources) -> None
         ("duplicate_rows", "sweep"),
         ("parked_notices", "sweep"),
         ("overdue_rows", "sweep"),
+        ("overdue_notices", "sweep"),
         ("silent_feeds", "plan_invites"),
         ("feeds_not_listed", "plan_invites"),
         ("RefusedConnection", "send_invites"),

@@ -11,7 +11,7 @@ from usher.domain.errors import DetailsUnavailable, QueueUnavailable
 from usher.domain.hire import Change
 from usher.domain.notice import RECONCILED, Notice
 from usher.ports import SourceSettings
-from usher.use_cases.look_after_feeds import MOST_LISTED, LookAfterFeeds, LookedAfter
+from usher.use_cases.look_after_feeds import MOST_FED, Fed, LookAfterFeeds
 from usher.use_cases.plan_invites import Planned
 
 DAY = 86400
@@ -43,9 +43,9 @@ def a_world(*answers: object) -> World:
 SETTINGS = SourceSettings("thin", base_url="https://hr.example", reconcile=True, silent_days=3)
 
 
-def looked_after(world: World, listing: Listed, settings: SourceSettings = SETTINGS) -> LookedAfter:
-    """Look after the feed today."""
-    look = LookAfterFeeds(
+def look_after(world: World, listing: Listed, settings: SourceSettings = SETTINGS) -> LookAfterFeeds:
+    """Give the use case for one source."""
+    return LookAfterFeeds(
         store=world.store,
         queues=world.queues,
         secrets=world.secrets,
@@ -53,16 +53,18 @@ def looked_after(world: World, listing: Listed, settings: SourceSettings = SETTI
         listings={"thin": listing},
         sources={"thin": settings},
     )
-    return look("thin")
+
+
+def fed(world: World, listing: Listed) -> Fed:
+    """Feed what was missed today."""
+    return look_after(world, listing).feed("thin")
 
 
 def test_whoever_was_never_announced_is_fed_and_planned_like_every_other() -> None:
     """The webhook that should have said so is dead."""
     world = a_world(a_hire("E-1", source="thin"), a_hire("E-2", source="thin"))
     world.plan.notice(world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None))
-    found = looked_after(world, Listed(world, "E-1", "E-2"))
-
-    assert (found.listed, found.fed) == (2, 1)
+    assert fed(world, Listed(world, "E-1", "E-2")) == Fed(listed=2, fed=1)
     (missed,) = world.queues.announced
     assert (missed.subject, missed.event, missed.is_thin) == ("E-2", RECONCILED, True)
     assert world.plan.notice(missed) is Planned.ROWS
@@ -72,32 +74,35 @@ def test_somebody_of_whom_only_changes_were_told_was_never_announced() -> None:
     """Most of a company is known so."""
     world = a_world(a_hire("E-1", source="thin", change=Change.CHANGED))
     world.plan.notice(world.notice(source="thin", subject="E-1", change=Change.CHANGED, hire=None))
-    assert looked_after(world, Listed(world, "E-1")).fed == 1
+    assert fed(world, Listed(world, "E-1")).fed == 1
 
 
 def test_to_look_twice_feeds_nobody_twice() -> None:
     """The second notice of one person changes nothing."""
     world = a_world(a_hire("E-1", source="thin"), a_hire("E-1", source="thin"))
     for _ in range(2):
-        looked_after(world, Listed(world, "E-1"))
+        fed(world, Listed(world, "E-1"))
     assert [world.plan.notice(notice) for notice in world.queues.announced] == [Planned.ROWS, Planned.OLD_NEWS]
 
 
 def test_a_feed_is_silent_after_the_days_that_its_stage_allows() -> None:
-    """One that has never said anything is silent as well."""
+    """One that has never said anything is listened to from the first look on."""
     world = a_world(a_hire("E-1", source="thin"))
-    assert looked_after(world, Listed(world)).is_silent is True
+    silent = look_after(world, Listed(world)).is_silent
+    assert silent("thin") is False
+    world.clock.advance(3 * DAY)
+    assert silent("thin") is True
     world.plan.notice(world.notice(source="thin", subject="E-1", change=Change.HIRED, hire=None))
     world.clock.advance(3 * DAY - 1)
-    assert looked_after(world, Listed(world)).is_silent is False
+    assert silent("thin") is False
     world.clock.advance(1)
-    assert looked_after(world, Listed(world)).is_silent is True
+    assert silent("thin") is True
 
 
 def test_what_we_fed_ourselves_is_no_sign_of_life() -> None:
     """Else the list would hide the dead webhook."""
     world = a_world(a_hire("E-1", source="thin"))
-    looked_after(world, Listed(world, "E-1"))
+    fed(world, Listed(world, "E-1"))
     world.plan.notice(world.queues.announced[0])
     assert world.store.announced_at("thin") is None
 
@@ -115,21 +120,34 @@ def test_a_sign_of_life_is_written_once_an_hour() -> None:
     assert world.store.announced_at("thin") == world.clock.now()
 
 
+def test_a_hire_that_was_fed_and_came_to_nothing_is_not_fed_every_day() -> None:
+    """The person is gone from the HR system, or the details say that they are staff."""
+    world = a_world(DetailsUnavailable("404", final=True), a_hire("E-2", source="thin", change=Change.CHANGED))
+    listing = Listed(world, "E-1", "E-2")
+    listed = listing.recent(SETTINGS, "", NOON)
+    listing.recent = lambda settings, secret, now: listed  # type: ignore[method-assign]
+    assert fed(world, listing).fed == 2
+    for notice in world.queues.announced:
+        world.plan.notice(notice)
+    assert fed(world, listing).fed == 0
+
+
 def test_a_feed_that_the_stage_does_not_look_after_is_left_alone() -> None:
     """Off by default: nothing is asked, nothing is counted."""
     world = a_world()
     listing = Listed(world, "E-1")
-    assert looked_after(world, listing, SourceSettings("thin")) == LookedAfter()
-    only_silence = SourceSettings("thin", silent_days=1)
-    assert looked_after(world, listing, only_silence) == LookedAfter(is_silent=True)
+    off = look_after(world, listing, SourceSettings("thin"))
+    assert (off.is_silent("thin"), off.feed("thin")) == (None, Fed())
+    only_silence = look_after(world, listing, SourceSettings("thin", silent_days=1))
+    assert (only_silence.is_silent("thin"), only_silence.feed("thin")) == (False, Fed())
     assert listing.secrets == []
 
 
-def test_a_list_has_an_end() -> None:
+def test_a_long_list_is_the_work_of_several_days() -> None:
     """Ten thousand hires in a month are a mistake, or another day's work."""
     world = a_world()
-    found = looked_after(world, Listed(world, *(f"E-{number}" for number in range(MOST_LISTED + 1))))
-    assert found.fed == MOST_LISTED
+    found = fed(world, Listed(world, *(f"E-{number}" for number in range(MOST_FED + 1))))
+    assert found == Fed(MOST_FED + 1, MOST_FED)
 
 
 def test_what_fails_today_is_told_and_tried_tomorrow() -> None:
@@ -137,7 +155,7 @@ def test_what_fails_today_is_told_and_tried_tomorrow() -> None:
     world = a_world()
     world.queues.refuse()
     with pytest.raises(QueueUnavailable):
-        looked_after(world, Listed(world, "E-1"))
+        fed(world, Listed(world, "E-1"))
 
 
 def test_the_tick_of_the_day_names_the_feeds() -> None:

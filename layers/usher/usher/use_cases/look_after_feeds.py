@@ -1,33 +1,34 @@
 """
 Feeds die silently: a webhook is switched off, or its maker leaves the company.
 
-Once a day, list the recent hires of a source where its system gives a list, feed those that were never announced, and
-say how long the source has been silent.
+Once a day, say whether a source has been silent for too long, and list the recent hires where its system gives a list:
+those that were never announced are fed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from usher.domain.hire import HireKey, Result
-from usher.domain.notice import RECONCILED
+from usher.domain.notice import RECONCILED, Notice
 from usher.ports import Clock, Listing, Queues, Secrets, SourceSettings, Store
 
-MOST_LISTED = 1000
-"""How many listed hires are looked at in a day."""
+MOST_FED = 200
+"""How many hires are fed in a day; the next day goes on."""
+LONGEST_LOOK = 10.0
+"""Seconds for finding out who was announced; the rest of the invocation is for others."""
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAfter:
-    """What came of it. `is_silent` is None where the stage does not ask."""
+class Fed:
+    """How many hires were listed, and how many of them were fed."""
 
     listed: int = 0
     fed: int = 0
-    is_silent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LookAfterFeeds:
-    """Look after one feed; to do it twice does no harm."""
+    """Look after one feed; to do it twice does no harm. A feed that this stage does not look after is left alone."""
 
     store: Store
     queues: Queues
@@ -36,33 +37,48 @@ class LookAfterFeeds:
     listings: Mapping[str, Listing]
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
 
-    def __call__(self, source: str) -> LookedAfter:
+    def is_silent(self, source: str) -> bool | None:
+        """Say whether a source has announced nothing for its days; None where the stage does not ask."""
+        settings = self.sources.get(source)
+        if settings is None or settings.silent_days is None:
+            return None
+        now = self.clock.now()
+        last = self.store.announced_at(source)
+        if last is None:
+            self.store.note_announcement(source, now)  # It is listened to from today on.
+            return False
+        return (now - last).days >= settings.silent_days
+
+    def feed(self, source: str) -> Fed:
         """
-        Feed what was never announced. A feed that this stage does not look after is left alone.
+        Feed what was never announced.
 
         Raises DetailsUnavailable or BadEvent where the system gives no list now, and SecretUnavailable,
         QueueUnavailable or StoreUnavailable; the next day is the next try.
         """
         settings = self.sources.get(source)
-        if settings is None or not settings.is_looked_after:
-            return LookedAfter()
-        is_silent = self._is_silent(source, settings.silent_days)
-        listing = self.listings.get(source) if settings.reconcile else None
-        if listing is None:
-            return LookedAfter(is_silent=is_silent)
+        listing = self.listings.get(source)
+        if settings is None or not settings.reconcile or listing is None:
+            return Fed()
         secret = self.secrets.get(f"hr-api/{source}")
-        listed = listing.recent(settings, secret, self.clock.now())[:MOST_LISTED]
-        missed = [notice for notice in listed if notice.subject and not self._is_announced(source, notice.subject)]
+        listed = listing.recent(settings, secret, self.clock.now())
+        missed = list(self._missed(listed))
         if missed:
             self.queues.announce([notice.model_copy(update={"event": RECONCILED}) for notice in missed])
-        return LookedAfter(listed=len(listed), fed=len(missed), is_silent=is_silent)
+        return Fed(len(listed), len(missed))
 
-    def _is_silent(self, source: str, silent_days: int | None) -> bool | None:
-        if silent_days is None:
-            return None
-        last = self.store.announced_at(source)
-        return last is None or (self.clock.now() - last).days >= silent_days
+    def _missed(self, listed: Sequence[Notice]) -> Iterator[Notice]:
+        until = self.clock.monotonic() + LONGEST_LOOK
+        found = 0
+        for notice in listed:
+            if found >= MOST_FED or self.clock.monotonic() >= until:
+                return
+            if notice.subject and not self._is_known(notice, notice.subject):
+                found += 1
+                yield notice
 
-    def _is_announced(self, source: str, hire_id: str) -> bool:
-        record = self.store.hire(HireKey(source, hire_id)).record
-        return record is not None and record.result is not Result.UNANNOUNCED
+    def _is_known(self, notice: Notice, hire_id: str) -> bool:
+        record = self.store.hire(HireKey(notice.source, hire_id)).record
+        if record is not None and (record.result is not Result.UNANNOUNCED or notice.notice_id in record.notices):
+            return True
+        return self.store.notice(notice.notice_id) is not None

@@ -19,7 +19,7 @@ class Swept:
     """
     How much one sweep woke, and how much waits for a person (counted up to `Sweep.most_listed`).
 
-    `overdue_rows` have been due for an hour, although they are woken each minute: whoever should work on them does not.
+    What is overdue has been due for an hour, although it is woken each minute: whoever should work on it does not.
     """
 
     rows: int = 0
@@ -29,6 +29,7 @@ class Swept:
     duplicate_rows: int = 0
     parked_notices: int = 0
     overdue_rows: int = 0
+    overdue_notices: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Sweep:
             duplicate_rows=len(self.store.rows_in_state(State.DUPLICATE, self.most_listed)),
             parked_notices=len(self.store.notices_in_state(NoticeState.PARKED, self.most_listed)),
             overdue_rows=self._overdue(),
+            overdue_notices=len(self.store.due_notices(self.clock.now() - OVERDUE, self.most_listed)),
         )
 
     def _overdue(self) -> int:
