@@ -18,6 +18,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     if event.get("look_after") == "feeds":
         feeds = bootstrap.sweep().look_after_feeds()
         logger.info("woke the planner for feeds", feeds=feeds)
+        metrics.add_metric(name="feeds_looked_after", unit=MetricUnit.Count, value=feeds)
         return {"feeds": feeds}
     swept = bootstrap.sweep()()
     counts = asdict(swept)
