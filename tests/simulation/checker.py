@@ -13,7 +13,7 @@ from tests.simulation.pace_promises import PACE_PROMISES
 from tests.simulation.ports import RecordingStore, Request, Write
 from tests.simulation.stack import SimulatedStack, at, digest
 from usher.domain.address import mailbox_of
-from usher.domain.hire import Change, NewHire, Result
+from usher.domain.hire import Change, HireKey, NewHire, Result
 from usher.domain.invitation import LIVE, Guarded, GuardKey, Invitation, InvitationKey, Origin, State
 from usher.domain.policy import Want
 
@@ -234,7 +234,7 @@ def the_newest_word_holds(stack: SimulatedStack) -> Iterator[str]:
     said: dict[str, list[NewHire]] = defaultdict(list)
     for notice in stack.notices:
         assert notice.hire is not None
-        said[notice.hire.hire_id].append(notice.hire)
+        said[_person(stack, notice.hire)].append(notice.hire)
     policy = stack.policy(stack.version)
     for hire_id, words in said.items():
         words.sort(key=lambda word: word.version)
@@ -255,6 +255,13 @@ def the_newest_word_holds(stack: SimulatedStack) -> Iterator[str]:
             row.want and name not in names for name, row in latest.items()
         ):
             yield "a row is wanted that no rule wants"
+
+
+def _person(stack: SimulatedStack, hire: NewHire) -> str:
+    """Name the hire at which a word counts: another system's, where any word of the same hire says so."""
+    words = (notice.hire for notice in stack.notices if notice.hire is not None and notice.hire.key == hire.key)
+    others = [word.same_as for word in words if word.same_as is not None]
+    return (HireKey.parse(others[-1]) if others else hire.key).hire_id
 
 
 def _is_hired(words: list[NewHire]) -> bool:

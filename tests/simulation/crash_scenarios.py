@@ -120,6 +120,21 @@ SCENARIOS = (
         "a lapsed invitation is renewed",
         (Event(0, Kind.INVITES_ELSEWHERE, address=ANN, standing=Standing.EXPIRED), says(1, "E-1", 1, ANN)),
     ),
+    Scenario(
+        "completed by another system",
+        (says(0, "E-1", 1, None), says(30, "H-1", 2, ANN, source="hr", same_as="canonical/E-1")),
+    ),
+    Scenario(
+        "completed by another system, and taken back by it",
+        (
+            says(0, "H-1", 2, None, source="hr"),
+            says(20, "H-1", 3, ANN, source="hr", same_as="canonical/E-1"),
+            says(40, "E-1", 1, None),
+            says(60, "H-1", 4, None, source="hr", change=Change.CANCELLED),
+        ),
+        ends=(State.INVITED,),
+        is_long=True,
+    ),
     Scenario("the secret is replaced during the send", (HIRED, Event(DURING, Kind.ROTATES)), (SLOW,)),
     Scenario(
         "the connection is refused and held",

@@ -132,6 +132,7 @@ class ProcessStack:
             limits=self.stack.limits,
             digest=digest,
             read_again=lambda notice, body: (),
+            joins={"hr": ("canonical",)},
         )
 
     @cached_property
