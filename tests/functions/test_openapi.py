@@ -24,6 +24,7 @@ from tests.functions.front import Front
 from usher import bootstrap
 from usher.domain.hire import NewHire
 from usher.sources.registry import all_sources
+from usher.sources.signatures import Hmac, StaticSecret
 from usher.use_cases.receive_notice import ReceiveNotice
 from usher_local.sign import sign
 
@@ -47,8 +48,11 @@ PROMISES: list[Any] = [
         "response_schema_conformance",
     )
 ]
-CHECKED_ON_TOP = NewHire.model_fields.keys() - {"source", "hire_id", "change"}
-"""What is asked of a field beyond its schema: an address, a zone, a day of our time, no control characters, no 1.0."""
+CHECKED_ON_TOP = NewHire.model_fields.keys() - {"source", "hire_id", "change"} | {"body"}
+"""
+What is asked of a field beyond its schema: an address, a zone, a day of our time, no control characters, no 1.0; and of
+the body, that no text in it has a NUL.
+"""
 
 by_operation = pytest.mark.parametrize(("path", "verb"), OPERATIONS)
 by_mode = pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
@@ -57,6 +61,15 @@ by_mode = pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.
 def test_the_file_is_valid() -> None:
     """By OpenAPI's own schema."""
     SCHEMA.validate()
+
+
+def test_the_file_names_the_header_by_which_each_source_is_believed() -> None:
+    """Those whose proof stands in the body have none."""
+    named = str(DOCUMENT["components"]["securitySchemes"])
+    schemes = [getattr(source, "scheme", None) for source in all_sources(Api().client())]
+    headers = {scheme.header for scheme in schemes if isinstance(scheme, Hmac | StaticSecret)}
+    assert len(headers) > 8
+    assert {header for header in headers if header not in named} == set()
 
 
 def test_it_names_every_source_and_no_other() -> None:

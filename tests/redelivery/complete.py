@@ -139,7 +139,8 @@ def _without_offer(body: Body) -> Body:
     return body | {"payload": body["payload"] | {"application": body["payload"]["application"] | {"offer": None}}}
 
 
-# What does not say when it happened is ordered by its arrival: only its own words tell that it has come before.
+# What does not say when it happened is ordered by its arrival: only its own words tell that it has come before, and
+# where a second hire may come in the words of the first, nothing does.
 UNDATED = (
     replace(
         GREENHOUSE,
@@ -147,5 +148,10 @@ UNDATED = (
         cancelled=_without_offer(body_of("greenhouse") | {"action": "unhire_candidate"}),
         is_dated=False,
     ),
-    replace(WORKDAY, settings={"fields": _WORKDAY["fields"], "options": _WORKDAY["options"]}, is_dated=False),
+    replace(
+        WORKDAY,
+        settings={"fields": _WORKDAY["fields"], "options": _WORKDAY["options"]},
+        is_dated=False,
+        knows_repetition=False,
+    ),
 )

@@ -22,11 +22,17 @@ class Person:
     """Noor, as the HR system has her now."""
 
     work_email: str | None = ADDRESS
-    is_gone: bool = False
+    gone_at: datetime | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Say whether she was taken back."""
+        return self.gone_at is not None
 
 
 Body = dict[str, Any]
 Api = Callable[[httpx.Request, Person], httpx.Response]
+Gone = Callable[[Body, datetime], Body]
 Seal = Callable[[Body, str, datetime], Body]
 
 
@@ -39,7 +45,9 @@ class Feed:
     are thin has an `api`; one that `learns` the address by an event of its own has first said `unaddressed`; one that
     never knows it is completed by another system. `retries` is when an unanswered delivery comes again; `restamps` says
     whether it is then signed anew. `seal` puts the secret into the body, where it belongs there. `is_dated` says
-    whether something orders the events; where nothing does, a hire that arrives after its cancel hires again.
+    whether something orders the events; where nothing does, a hire that arrives after its cancel hires again, and so
+    does one that is sent again, unless its own words tell that it has come before (`knows_repetition`). `gone` puts
+    the time at which she was taken back into the cancel, where that is measured against the time of asking.
     """
 
     source: str
@@ -54,7 +62,9 @@ class Feed:
     retries: tuple[timedelta, ...] = (timedelta(minutes=5), HOUR)
     restamps: bool = True
     is_dated: bool = True
+    knows_repetition: bool = True
     seal: Seal | None = None
+    gone: Gone | None = None
     content_type: str = "application/json"
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -22,3 +22,4 @@ def _with(feeds: Iterable[Feed]) -> pytest.MarkDecorator:
 
 every_source = _with(LISTED)
 every_source_that_cancels = _with(feed for feed in LISTED if feed.cancelled)
+every_source_that_knows_a_repetition = _with(feed for feed in LISTED if feed.cancelled and feed.knows_repetition)

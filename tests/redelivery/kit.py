@@ -120,10 +120,14 @@ class Kit:
         """Deliver bodies one after the other, each to its end."""
         for body in bodies:
             if body is self.feed.cancelled:
-                self.person.is_gone = True
+                body = self._gone(body)
             self.receives(self.event(body))
             self.work()
             self.clock.advance(1)
+
+    def _gone(self, body: Body) -> Body:
+        self.person.gone_at = self.person.gone_at or self.clock.now()
+        return self.feed.gone(body, self.person.gone_at) if self.feed.gone else body
 
     def complete(self) -> None:
         """Let the HR system bring the address, where this one never knows it."""

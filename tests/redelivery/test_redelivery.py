@@ -5,7 +5,13 @@ from itertools import permutations
 
 from tests.redelivery.conftest import Start
 from tests.redelivery.feed import ADDRESS, HOUR, Feed, secret_of
-from tests.redelivery.feeds import FEEDS, REGISTERED, every_source, every_source_that_cancels
+from tests.redelivery.feeds import (
+    FEEDS,
+    REGISTERED,
+    every_source,
+    every_source_that_cancels,
+    every_source_that_knows_a_repetition,
+)
 from tests.redelivery.kit import Kit
 
 SIX_DAYS = timedelta(days=6)
@@ -105,7 +111,7 @@ def test_a_delivery_replayed_after_200_days_changes_nothing(start: Start, feed: 
     kit.check_one_invitation_each()
 
 
-@every_source_that_cancels
+@every_source_that_knows_a_repetition
 def test_a_hire_that_comes_again_after_a_cancel_changes_nothing(start: Start, feed: Feed) -> None:
     """The mail is out, access is for a person to take back, and nobody is invited again."""
     assert feed.cancelled is not None

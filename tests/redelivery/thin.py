@@ -153,12 +153,17 @@ def _gusto(name: str) -> Body:
     return body_of("gusto") | {"event_type": name, "uuid": f"uuid-{name}"}
 
 
+def _gusto_gone(body: Body, moment: datetime) -> Body:
+    return body | {"timestamp": int(moment.timestamp())}
+
+
 GUSTO = Feed(
     source="gusto",
     hire_id="bcfc9744-0ab3-4ef3-ab0d-e728255d0001",
     hired=_gusto("employee.created"),
     others=tuple(_gusto(f"employee.{name}") for name in ("updated", "onboarded", "self_onboarding_completed")),
     cancelled=_gusto("employee.terminated_effective"),
+    gone=_gusto_gone,
     api=_gusto_api,
     retries=after(1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 2047, 4095),
 )
@@ -207,12 +212,17 @@ def _merge(name: str, second: int, **changes: Any) -> Body:
     return body | {"hook": body["hook"] | {"event": name}, "data": data}
 
 
+def _merge_gone(body: Body, moment: datetime) -> Body:
+    return body | {"data": body["data"] | {"modified_at": moment.isoformat()}}
+
+
 MERGE = Feed(
     source="merge",
     hire_id="0958cbc6-6040-430a-848e-aafacbad0001",
     hired=_merge("Employee.changed", 10),
     others=(_merge("employee.created", 10), _merge("Employee.changed", 20), _merge("LinkedAccount.synced", 20)),
     cancelled=_merge("Employee.changed", 50, employment_status="INACTIVE"),
+    gone=_merge_gone,
     api=_merge_api,
     retries=after(1, 5, 20, 60),
 )

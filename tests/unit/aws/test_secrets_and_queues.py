@@ -12,7 +12,7 @@ from tests.fakes.clock import FakeClock
 from tests.unit.aws.faults import answering, error
 from tests.unit.aws.samples import a_notice
 from usher.aws.clients import Clients
-from usher.aws.queues import SqsQueues
+from usher.aws.queues import MOST_BYTES, SqsQueues
 from usher.aws.secrets import SecretsManager
 from usher.domain.errors import QueueUnavailable, SecretUnavailable
 from usher.domain.hire import HireKey
@@ -83,6 +83,20 @@ def test_notices_and_wake_ups_go_to_their_queues_in_batches(clients: Clients) ->
     assert [message.hire_keys for message in messages if message.hires] == [[HireKey("canonical", "E-1")]]
     (wake_up,) = clients.sqs.receive_message(QueueUrl=sentry)["Messages"]
     assert SendingWakeUp.keys_in(wake_up["Body"]) == [InvitationKey("canonical", "E-1", "main", 2)]
+
+
+def test_a_request_holds_no_more_bytes_than_sqs_takes(clients: Clients) -> None:
+    """Notices with a sealed body are large; ten of them would be refused, and the vendor would send them for ever."""
+    url = clients.sqs.create_queue(QueueName="notices")["QueueUrl"]
+    calls = answering(clients.sqs, "SendMessageBatch")
+    large = [a_notice(number, sealed_body="A" * 100_000) for number in range(7)]
+
+    SqsQueues(clients.sqs, url, {}).announce([*large, *(a_notice(number) for number in range(7, 20))])
+    sent = [json.loads(call["body"])["Entries"] for call in calls]
+    assert [len(entries) for entries in sent] == [2, 2, 2, 10, 4]
+    assert all(sum(len(entry["MessageBody"]) for entry in entries) <= MOST_BYTES for entries in sent)
+    names = [PlanningMessage.read(entry["MessageBody"]).notice for entries in sent for entry in entries]
+    assert [notice.notice_id for notice in names if notice] == [f"{number:032x}" for number in range(20)]
 
 
 def test_a_wake_up_names_rows_and_nobody(clients: Clients) -> None:

@@ -160,6 +160,7 @@ def test_without_the_id_of_the_action_application_and_offer_name_the_delivery(ac
         ({"application": {"id": "x" * 65}}, "hire_id"),
         ({"application": {"updatedAt": "yesterday"}}, "data.application.updatedAt"),
         ({"application": {"updatedAt": 1788868785}}, "data.application.updatedAt"),
+        ({"application": {"updatedAt": "2026-09-08T12:05:01Z"}}, "data.application.updatedAt"),
         ({"application": {"candidate": "Noor Haddad"}}, "data.application.candidate"),
         ({"application": {"candidate": {"name": ["Noor"]}}}, "data.application.candidate.name"),
         ({"application": {"candidate": {"name": "Noor\u202e"}}}, "family_name"),

@@ -98,6 +98,7 @@ def test_other_events_are_no_hire() -> None:
         {"type": "employee.created", "data": {"employeeId": "0"}},
         {"type": "employee.created", "data": {"employeeId": "../../meta/users"}},
         {"employees": [{"id": "1042"}]},
+        {"employees": [7]},
         {"employees": {}},
         {"employees": [{"id": str(number), "action": "Created"} for number in range(1, 1002)]},
     ],
@@ -108,6 +109,23 @@ def test_what_cannot_be_used_is_a_notice_that_says_why(body: object) -> None:
     assert notice.problems
     assert notice.sealed_body
     assert not notice.is_thin
+
+
+def test_one_bad_employee_of_a_list_costs_the_others_nothing() -> None:
+    """They are parked, each with themselves alone sealed, under a name that a redelivery has too."""
+    listed = [
+        {"id": "1", "action": "Created"},
+        {"id": "x", "action": "Updated"},
+        None,
+        {"id": "2", "action": "Deleted"},
+    ]
+    first, bad, none, last = read({"employees": listed})
+    assert [(notice.subject, notice.change) for notice in (first, last)] == [("1", "hired"), ("2", "cancelled")]
+    assert (bad.event, [problem.field for problem in bad.problems]) == ("employee_with_fields.updated", ["id"])
+    assert none.problems
+    assert json.loads(base64.b64decode(bad.sealed_body or "")) == {"employees": [listed[1]]}
+    assert len({notice.notice_id for notice in (first, bad, none, last)}) == 4
+    assert read({"employees": listed})[1].notice_id == bad.notice_id
 
 
 def test_a_list_of_employees_that_is_too_long_is_one_reason() -> None:
@@ -175,10 +193,28 @@ def test_the_employee_is_asked_for_with_what_takes_effect_later() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("day", "told", "change"),
+    [
+        ("2026-10-05", Change.HIRED, "hired"),
+        ("2026-08-09", Change.HIRED, "hired"),
+        # Staff, whom a company that moves in creates one by one.
+        ("2015-01-01", Change.HIRED, "changed"),
+        ("2015-01-01", Change.CHANGED, "changed"),
+        # A mistyped day is right at last, or somebody comes back who had left before anybody listened.
+        ("2026-10-05", Change.CHANGED, "hired"),
+        (None, Change.HIRED, "hired"),
+        (None, Change.CHANGED, "changed"),
+    ],
+)
+def test_the_hire_date_decides_whether_it_is_a_hire(day: str | None, told: Change, change: str) -> None:
+    """The event alone does not."""
+    assert fetched(EMPLOYEE | {"hireDate": day}, told).change == change
+
+
 def test_an_employee_is_told_as_they_stand_now() -> None:
     """An address that came later, an update, somebody who left."""
     assert fetched(EMPLOYEE | {"workEmail": "noor@example.com"}).work_email == "noor@example.com"
-    assert fetched(EMPLOYEE, Change.CHANGED).change is Change.CHANGED
     assert fetched(EMPLOYEE | {"status": "Inactive"}).change is Change.CANCELLED
     assert fetched(EMPLOYEE | {"hireDate": "0000-00-00", "department": ""}).start_date is None
     assert fetched(EMPLOYEE | {"id": 1042, "unknown": {}}).hire_id == "1042"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from tests.contracts.hr_webhooks import Example
 from usher.domain.errors import BadEvent, DetailsUnavailable, Unauthentic
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
+from usher.domain.planning import merged
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.deel import Deel, DeelApi
 from usher.sources.signatures import Hmac
@@ -22,6 +23,7 @@ from usher.sources.signatures import Hmac
 NOON = datetime(2026, 9, 8, 12, 0, tzinfo=UTC)
 EXAMPLE = Example.load("deel")
 SETTINGS = SourceSettings("deel")
+SENT = "2026-09-08T11:59:31.070Z"
 PRIVATE = "noor.haddad.private@example.com"
 
 CONTRACT: dict[str, Any] = {
@@ -73,7 +75,7 @@ def read(body: object) -> tuple[Notice, ...]:
 def event(name: object, resource: object = None, **meta: Any) -> dict[str, Any]:
     """Make an event; `meta` is what it says of itself."""
     resource = {"id": CONTRACT["id"]} if resource is None else resource
-    return {"data": {"meta": {"event_type": name, "event_id": "evt_1"} | meta, "resource": resource}, "timestamp": "x"}
+    return {"data": {"meta": {"event_type": name, "event_id": "evt_1"} | meta, "resource": resource}, "timestamp": SENT}
 
 
 def fetched(answer: object, name: str = "contract.signed", at: datetime = NOON) -> NewHire:
@@ -110,7 +112,6 @@ def test_a_contract_that_was_only_created_is_no_hire() -> None:
     [
         ("contract.signed", "hired"),
         ("contract.amended", "changed"),
-        ("contract.terminated", "cancelled"),
         ("employee.created.contractor", "hired"),
         ("employee.created.direct", "hired"),
         ("employee.created.eor", "hired"),
@@ -146,6 +147,52 @@ def test_the_status_of_a_contract_says_whether_it_has_begun(status: str, change:
     """Drafts and what waits for a signature are no hires yet."""
     (notice,) = read(event("contract.status.updated", {"contract_id": "c1", "id": 7, "status": status}))
     assert (notice.change, notice.subject, notice.problems) == (change, "c1", ())
+
+
+DATED = "2026-09-08T11:59:30.070Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("contract.terminated", None), ("contract.status.updated", "user_cancelled")]
+)
+def test_the_end_of_a_contract_is_ordered_by_the_time_of_the_event(name: str, status: str | None) -> None:
+    """It may come late or again, after the contract was signed once more; nobody is asked."""
+    resource = {"id": "c1", "status": status}
+    version = as_version(datetime(2026, 9, 8, 11, 59, 30, 70_000, tzinfo=UTC))
+    for body in (
+        event(name, resource, occurred_at=DATED),
+        event(name, resource) | {"timestamp": DATED},
+    ):
+        (notice,) = read(body)
+        assert notice.hire == NewHire(source="deel", hire_id="c1", version=version, change=Change.CANCELLED)
+    (undated,) = read(event(name, resource, occurred_at=None) | {"timestamp": None})
+    assert undated.hire is not None
+    assert undated.hire.version == as_version(NOON)
+
+
+def test_the_end_of_a_contract_that_is_sent_again_after_it_was_signed_does_not_end_it() -> None:
+    """Whoever has seen the request can send it at any time, also when its name is long forgotten."""
+    body = event("contract.terminated", occurred_at=DATED)
+    (ended,) = read(body)
+    assert ended.hire is not None
+    record = merged(None, ended.hire, ended.notice_id, NOON).record
+    for number in range(25):
+        hire = fetched({"data": CONTRACT}, at=NOON + timedelta(hours=number))
+        record = merged(record, hire, f"{number:032x}", NOON).record
+    raw = json.dumps(body).encode()
+    (again,) = DEEL.read(WebhookRequest("POST", "deel", {}, raw), NOON + timedelta(days=230))
+    assert again.hire is not None
+    assert again.notice_id not in record.notices
+    assert merged(record, again.hire, again.notice_id, NOON).record.is_hired
+
+
+@pytest.mark.parametrize("moment", ["2026-09-08T12:05:01Z", "2199-01-01T00:00:00Z", "yesterday", 1788868770])
+def test_an_end_at_no_time_or_at_one_that_is_yet_to_come_is_parked(moment: object) -> None:
+    """As a version, a time far ahead would outlast every later hire."""
+    (notice,) = read(event("contract.terminated", occurred_at=moment))
+    assert notice.problems
+    (other,) = read(event("contract.signed", occurred_at=moment))
+    assert other.is_thin
 
 
 def test_several_workers_in_one_event_are_a_notice_each() -> None:
@@ -305,11 +352,13 @@ def test_what_deel_leaves_out_is_nothing() -> None:
     ("name", "answer", "change"),
     [
         ("contract.signed", CONTRACT | {"status": "user_cancelled"}, "cancelled"),
-        ("contract.amended", CONTRACT, "changed"),
+        ("contract.amended", CONTRACT, "hired"),
+        ("contract.amended", CONTRACT | {"status": "waiting_for_client_sign"}, "changed"),
+        ("contract.amended", CONTRACT | {"status": "terminated"}, "cancelled"),
         ("contract.status.updated", CONTRACT, "hired"),
         ("employee.created.direct", PERSON | {"hiring_status": "Inactive"}, "cancelled"),
-        ("employee.updated.direct", PERSON, "changed"),
-        ("onboarding.status.updated", PERSON, "changed"),
+        ("employee.updated.direct", PERSON, "hired"),
+        ("onboarding.status.updated", PERSON, "hired"),
         # A contract that goes on after a pause is no new hire.
         ("contract.status.updated", CONTRACT | {"start_date": "2024-01-08"}, "changed"),
         ("employee.created.direct", PERSON | {"start_date": "2026-08-08"}, "changed"),

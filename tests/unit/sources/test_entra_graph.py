@@ -1,5 +1,6 @@
 """Entra ID by Graph: a secret in every entry, changes of users, and the user behind each."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -256,8 +257,32 @@ def test_one_bad_entry_costs_the_others_nothing(entry: object) -> None:
     """It is parked, they are read."""
     bad, good = read(entry, an_entry(id="2"))
     assert bad.problems
-    assert bad.sealed_body
     assert good.is_thin
+    assert json.loads(base64.b64decode(bad.sealed_body or "")) == {"value": [entry]}
+
+
+def test_a_bad_entry_is_sealed_alone_and_read_again_alone() -> None:
+    """Hundreds of bad entries would otherwise hold the whole body hundreds of times, and a replay read all of it."""
+    request = a_request(*(an_entry(id=str(number), resourceData=None) for number in range(300)), an_entry(id="300"))
+    notices = entra().read(request, NOON)
+    assert len({notice.notice_id for notice in notices}) == 301
+    assert [notice.notice_id for notice in notices] == [notice.notice_id for notice in entra().read(request, NOON)]
+    assert {notice.event for notice in notices} == {"users.updated"}
+    assert sum(len(notice.sealed_body or "") for notice in notices) < 2 * len(request.body)
+    body = base64.b64decode(notices[7].sealed_body or "")
+    (again,) = entra().read(WebhookRequest("POST", "entra-graph", {}, body), NOON)
+    assert again.problems == notices[7].problems
+
+
+@pytest.mark.parametrize("key", ["", "app", "app:", ":password"])
+def test_a_secret_that_is_no_pair_is_never_sent(key: str) -> None:
+    """It may be the password alone."""
+    graph = Graph(httpx.Response(200, json=USER))
+    details = entra(graph).details
+    assert details is not None
+    with pytest.raises(DetailsUnavailable) as refused:
+        details.fetch(a_notice(), SETTINGS, key, NOON)
+    assert (graph.seen, refused.value.final) == ([], False)
 
 
 def test_an_id_in_capitals_is_the_same_user() -> None:

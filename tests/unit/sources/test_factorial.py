@@ -128,6 +128,7 @@ def test_a_redelivery_has_the_same_name() -> None:
         ({"start_date": 20261005}, "start_date"),
         ({"updated_at": "yesterday"}, "updated_at"),
         ({"updated_at": 1788868740}, "updated_at"),
+        ({"updated_at": "2026-09-08T12:05:01Z"}, "updated_at"),
         ({"first_name": {"value": "Noor"}}, "first_name"),
         ({"last_name": "x" * 300}, "family_name"),
     ],

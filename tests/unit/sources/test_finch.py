@@ -344,7 +344,9 @@ def test_every_person_of_a_batch_has_an_ending_of_their_own(answer: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("status", "final"), [(404, True), (202, False), (401, False), (403, False), (429, False), (500, False)]
+    # A 404 of the whole request is of the address, which names nobody.
+    ("status", "final"),
+    [(404, False), (202, False), (401, False), (403, False), (429, False), (500, False)],
 )
 def test_an_answer_without_the_person_says_whether_asking_again_can_help(status: int, final: bool) -> None:
     """And when."""
@@ -353,7 +355,7 @@ def test_an_answer_without_the_person_says_whether_asking_again_can_help(status:
         with pytest.raises(DetailsUnavailable) as refused:
             people(handler).fetch(a_notice(), SETTINGS, "token", NOON)
         assert refused.value.final is final
-        assert refused.value.retry_after == (60.0 if status in (202, 429, 500) else None)
+        assert refused.value.retry_after == (60.0 if status in (404, 202, 429, 500) else None)
         assert "noor" not in str(refused.value)
 
 

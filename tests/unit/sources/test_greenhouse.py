@@ -1,7 +1,7 @@
 """Greenhouse: a hire without a work address."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -68,12 +68,20 @@ def test_what_greenhouse_leaves_out_is_nothing(changes: dict[str, Any]) -> None:
 def test_taking_a_hire_back_comes_after_the_hire_whatever_the_clocks_say() -> None:
     """It has no time of its own."""
     (hired,), (unhired,) = read(), read("unhire_candidate")
-    (early,) = read("unhire_candidate", at=datetime(2026, 9, 1, tzinfo=UTC))
+    (early,) = read("unhire_candidate", at=ACCEPTED - timedelta(minutes=5))
     assert hired.hire is not None
     assert unhired.hire is not None
     assert early.hire is not None
     assert unhired.change is Change.CANCELLED
     assert unhired.hire.version == as_version(NOON) > early.hire.version > hired.hire.version
+
+
+def test_an_offer_accepted_at_a_time_that_is_yet_to_come_is_parked() -> None:
+    """As a version it would outlast everything that is said later."""
+    for action in ("hire_candidate", "unhire_candidate"):
+        (notice,) = read(action, at=ACCEPTED - timedelta(minutes=5, seconds=1))
+        assert [problem.field for problem in notice.problems] == ["payload.application.offer.resolved_at"]
+        assert notice.event == action
 
 
 def test_a_hire_without_the_time_of_its_offer_is_ordered_by_its_arrival() -> None:

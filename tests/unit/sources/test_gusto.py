@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from tests.contracts.hr_webhooks import Example
 from usher.domain.errors import BadEvent, DetailsUnavailable, Unauthentic
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
+from usher.domain.planning import merged
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.gusto import API_VERSION, Gusto, GustoEmployees
 
@@ -79,9 +80,6 @@ def test_the_contracts_example_is_believed_by_its_token_alone() -> None:
         ("employee.termination_cancelled", "hired"),
         ("employee.updated", "changed"),
         ("employee.terminated", "changed"),
-        ("employee.terminated_effective", "cancelled"),
-        ("employee.rehire_cancelled", "cancelled"),
-        ("employee.deleted", "cancelled"),
     ],
 )
 def test_an_event_about_an_employee_is_a_thin_notice(name: str, change: str) -> None:
@@ -89,6 +87,44 @@ def test_an_event_about_an_employee_is_a_thin_notice(name: str, change: str) -> 
     (notice,) = read(event(name))
     assert (notice.event, notice.change, notice.subject, notice.hire) == (name, change, SUBJECT, None)
     assert notice.is_thin
+
+
+DEPARTURES = ("employee.terminated_effective", "employee.rehire_cancelled", "employee.deleted")
+
+
+@pytest.mark.parametrize("name", DEPARTURES)
+def test_who_goes_is_ordered_by_the_time_of_the_event(name: str) -> None:
+    """It may come late or again, after the person was hired once more; nobody is asked."""
+    (notice,) = read(event(name))
+    version = as_version(datetime(2026, 9, 8, 11, 59, 40, tzinfo=UTC))
+    assert notice.hire == NewHire(source="gusto", hire_id=SUBJECT, version=version, change=Change.CANCELLED)
+    (undated,) = read(event(name, timestamp=None))
+    assert undated.hire is not None
+    assert undated.hire.version == as_version(NOON)
+
+
+def test_a_departure_that_is_sent_again_after_a_later_hire_does_not_end_it() -> None:
+    """Whoever has seen the request can send it at any time, also when its name is long forgotten."""
+    (ended,) = read(event("employee.rehire_cancelled"))
+    hired = [fetched(EMPLOYEE, "employee.rehired", NOON + timedelta(hours=hour)) for hour in range(1, 26)]
+    assert ended.hire is not None
+    record = merged(None, ended.hire, ended.notice_id, NOON).record
+    for number, hire in enumerate(hired):
+        record = merged(record, hire, f"{number:032x}", NOON).record
+    assert ended.notice_id not in record.notices
+    assert record.is_hired
+    (again,) = Gusto(client()).read(request_of(event("employee.rehire_cancelled")), NOON + timedelta(days=230))
+    assert again.hire is not None
+    assert merged(record, again.hire, again.notice_id, NOON).record.is_hired
+
+
+@pytest.mark.parametrize("timestamp", ["1788868780", 1788868780.5, True, 0, -1, 10**13, {}, 1788868800 + 301])
+def test_a_departure_at_no_time_or_at_one_that_is_yet_to_come_is_parked(timestamp: object) -> None:
+    """As a version, a time far ahead would outlast every later hire."""
+    (notice,) = read(event("employee.deleted", timestamp=timestamp))
+    assert [problem.field for problem in notice.problems] == ["timestamp"]
+    (other,) = read(event("employee.created", timestamp=timestamp))
+    assert other.is_thin
 
 
 @pytest.mark.parametrize("name", ["contractor.created", "company.provisioned", "employee.something_new", "x" * 100])
@@ -122,6 +158,7 @@ def test_a_delivery_is_named_by_its_own_id() -> None:
         event("employee.created", entity_uuid=["1"]),
         event("employee.created", entity_uuid="../companies"),
         event("employee.created", uuid={"id": 1}),
+        event("employee.deleted", entity_uuid="../companies"),
     ],
 )
 def test_what_cannot_be_used_is_a_notice_that_says_why(body: object) -> None:
@@ -212,7 +249,7 @@ VALUES = st.recursive(
 def test_no_body_raises(body: bytes) -> None:
     """Whatever was signed; and whatever was not is refused as such."""
     for notice in read(body):
-        assert notice.problems or notice.is_thin or notice.change is None
+        assert notice.problems or notice.is_thin or notice.hire or notice.change is None
     with pytest.raises(Unauthentic):
         Gusto(client()).verify(request_of(body), ("pending", "key"), NOON)
 
@@ -260,7 +297,7 @@ def test_an_employee_is_told_as_they_stand_now() -> None:
     assert bare.change is Change.HIRED
     for place in ("Lisbon", {"city": "Lisbon", "zip": "1000"}):
         assert fetched(EMPLOYEE | {"jobs": [None, {"location": place}]}).location == "Lisbon"
-    assert fetched(EMPLOYEE, "employee.updated").change is Change.CHANGED
+    assert fetched(EMPLOYEE, "employee.updated").change is Change.HIRED
 
 
 def test_the_newest_job_says_when_somebody_starts() -> None:
@@ -271,7 +308,8 @@ def test_the_newest_job_says_when_somebody_starts() -> None:
     assert fetched(EMPLOYEE | {"jobs": []}).start_date == date(2026, 10, 5)
 
 
-ENDED_2024 = {"terminated": True, "terminations": [{"effective_date": "2024-05-31"}, None]}
+JOB_2020: dict[str, Any] = {"hired_at": "2020-01-06", "jobs": [{"hire_date": "2020-01-06"}]}
+ENDED_2024: dict[str, Any] = {"terminated": True, "terminations": [{"effective_date": "2024-05-31"}, None]}
 
 
 @pytest.mark.parametrize(
@@ -279,11 +317,18 @@ ENDED_2024 = {"terminated": True, "terminations": [{"effective_date": "2024-05-3
     [
         ("employee.updated", {"terminated": True}, "cancelled"),
         ("employee.created", {"terminated": True, "terminations": [{"effective_date": "2026-10-05"}]}, "cancelled"),
-        ("employee.updated", {"terminated": False, "terminations": [{"effective_date": "2027-10-05"}]}, "changed"),
+        ("employee.updated", {"terminated": False, "terminations": [{"effective_date": "2027-10-05"}]}, "hired"),
         # The end of the former time; the rehire has yet to take effect.
-        ("employee.updated", ENDED_2024, "changed"),
+        ("employee.updated", ENDED_2024, "hired"),
+        ("employee.rehired", ENDED_2024, "hired"),
         ("employee.rehired", {"terminated": True}, "hired"),
         ("employee.rehire_effective", {"terminated": True}, "hired"),
+        # The rehire was taken back before anybody asked, or its event comes again after years.
+        ("employee.rehired", ENDED_2024 | JOB_2020, "cancelled"),
+        ("employee.rehired", {"terminated": True, "terminations": []} | JOB_2020, "cancelled"),
+        ("employee.rehired", {"terminated": True, "jobs": []}, "cancelled"),
+        ("employee.rehired", {"terminated": True, "terminations": [{"effective_date": "2026-10-30"}]}, "cancelled"),
+        ("employee.rehire_effective", JOB_2020, "changed"),
     ],
 )
 def test_who_has_left_is_taken_back_unless_they_come_again(name: str, changes: dict[str, Any], change: str) -> None:

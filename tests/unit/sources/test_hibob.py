@@ -268,7 +268,7 @@ def test_fields_are_found_wherever_they_are(record: dict[str, Any]) -> None:
     assert fetched(record) == NewHire(
         source="hibob",
         hire_id=ID,
-        version=as_version(NOON),
+        version=as_version(NOON) - 20_000,
         work_email="noor.haddad@example.com",
         given_name="Noor",
         family_name="Haddad",
@@ -298,16 +298,44 @@ def test_an_address_is_given_as_it_stands() -> None:
         ("2026-08-09", "employed", Change.HIRED, Change.HIRED),
         ("2026-08-08", "employed", Change.HIRED, Change.CHANGED),
         ("2015-03-20", "employed", Change.HIRED, Change.CHANGED),
-        ("2026-10-05", "hired", Change.CHANGED, Change.CHANGED),
+        # A mistyped day is right at last.
+        ("2026-10-05", "hired", Change.CHANGED, Change.HIRED),
+        ("2015-03-20", "employed", Change.CHANGED, Change.CHANGED),
+        (None, "hired", Change.CHANGED, Change.CHANGED),
         ("2026-10-05", "Terminated", Change.HIRED, Change.CANCELLED),
         ("2026-10-05", "terminated", Change.CHANGED, Change.CANCELLED),
         ("2026-10-05", None, Change.HIRED, Change.HIRED),
     ],
 )
-def test_the_details_decide_whether_it_is_a_hire(start: str, status: str | None, told: Change, change: Change) -> None:
+def test_the_details_decide_whether_it_is_a_hire(
+    start: str | None, status: str | None, told: Change, change: Change
+) -> None:
     """A company that moves in announces its staff; who has left is taken back."""
     record = NESTED | {"work": {"startDate": start}, "internal": {"lifecycleStatus": status}}
     assert fetched(record, change=told).change is change
+
+
+def test_a_deletion_wins_over_an_answer_that_may_be_older() -> None:
+    """What is read within 20 seconds of the deletion may still show the employee."""
+    deleted_at = NOON - timedelta(seconds=10)
+    assert fetched(NESTED).version < as_version(deleted_at)
+    assert fetched(NESTED).version >= as_version(NOON - timedelta(seconds=20))
+
+
+@pytest.mark.parametrize("secret", ["", "SERVICE-1", "SERVICE-1:", ":token"])
+def test_a_secret_that_is_no_pair_is_never_sent(secret: str) -> None:
+    """A token that stands alone would go out as a user name."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"employees": [NESTED]})
+
+    with pytest.raises(DetailsUnavailable) as refused:
+        people(answer).fetch(a_notice(), SETTINGS, secret, NOON)
+    assert (seen, refused.value.final) == ([], False)
+    assert "token" not in str(refused.value)
+    assert "SERVICE" not in str(refused.value)
 
 
 def test_an_employee_who_is_not_there_yet_is_asked_for_again() -> None:
@@ -329,7 +357,8 @@ def test_another_employee_than_was_asked_for_is_not_taken() -> None:
 
 @pytest.mark.parametrize(
     ("status", "final"),
-    [(404, True), (400, False), (401, False), (403, False), (302, False), (429, False), (503, False)],
+    # The address names nobody, so that it is not there says nothing of the employee.
+    [(404, False), (400, False), (401, False), (403, False), (302, False), (429, False), (503, False)],
 )
 def test_an_answer_without_the_employee_says_whether_asking_again_can_help(status: int, final: bool) -> None:
     """And when."""
@@ -337,7 +366,7 @@ def test_an_answer_without_the_employee_says_whether_asking_again_can_help(statu
     with pytest.raises(DetailsUnavailable) as refused:
         fetched(answer=answer)
     assert refused.value.final is final
-    assert refused.value.retry_after == (30.0 if status in (400, 302, 429, 503) else None)
+    assert refused.value.retry_after == (30.0 if status in (404, 400, 302, 429, 503) else None)
     assert "noor" not in str(refused.value)
 
 

@@ -246,3 +246,22 @@ def test_no_body_raises(body: Any, fields: dict[str, str], has_event: bool, has_
     told = read(body, options, **fields)
     assert bool(told.problems) + (told.hire is not None) + (told.change is None and not told.problems) == 1
     json.dumps([str(problem) for problem in told.problems])
+
+
+@pytest.mark.parametrize(
+    ("version", "is_usable"),
+    [
+        ("2026-09-08T12:04:00Z", True),
+        ("2026-09-08T12:06:00Z", False),
+        (4102444800000, False),
+        (10**16 - 1, False),
+        (1788868800000, True),
+        (41, True),
+    ],
+)
+def test_a_version_that_is_a_time_to_come_would_silence_the_person_and_is_refused(
+    version: object, is_usable: bool
+) -> None:
+    """Numbers that merely count are left alone."""
+    told = read({"id": "1", "on": "2026-10-05", "at": version}, {"version": "at"})
+    assert (told.problems == ()) is is_usable

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from tests.contracts.hr_webhooks import Example
 from usher.domain.errors import BadEvent, DetailsUnavailable, Unauthentic
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
+from usher.domain.planning import merged
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.merge import Merge, MergeEmployees
 
@@ -218,7 +219,7 @@ def test_the_employee_is_asked_for_with_what_the_event_only_names() -> None:
     assert hire == NewHire(
         source="merge",
         hire_id=SUBJECT,
-        version=as_version(MODIFIED),
+        version=as_version(NOON),
         given_name="Noor",
         family_name="Haddad",
         start_date=date(2026, 10, 5),
@@ -229,10 +230,25 @@ def test_the_employee_is_asked_for_with_what_the_event_only_names() -> None:
     )
 
 
+def test_a_department_that_is_synced_later_counts_though_the_employee_was_not_modified() -> None:
+    """It is an object of its own; policy rules choose by it."""
+    first, later = fetched(MODEL), fetched(EXPANDED, NOON + timedelta(hours=1))
+    record = merged(None, first, "a" * 32, NOON).record
+    assert record.effective.department is None
+    assert merged(record, later, "b" * 32, NOON).record.effective.department == "Engineering"
+
+
+def test_a_departure_at_a_time_that_is_yet_to_come_is_parked() -> None:
+    """As a version it would outlast every later hire."""
+    (notice,) = read(event("employee.deleted", modified_at="2026-09-08T12:05:01Z"))
+    assert [problem.field for problem in notice.problems] == ["data.modified_at"]
+    (ahead,) = read(event("employee.deleted", modified_at="2026-09-08T12:05:00Z"))
+    assert ahead.hire is not None
+
+
 def test_an_employee_is_told_as_merge_knows_them_now() -> None:
-    """An address that came later, no time of the change, names that were not expanded or are missing."""
+    """An address that came later, names that were not expanded or are missing."""
     assert fetched(EXPANDED | {"work_email": "noor@example.com"}).work_email == "noor@example.com"
-    assert fetched(EXPANDED | {"modified_at": None}).version == as_version(NOON)
     assert fetched(EXPANDED | {"groups": [{"name": "Ops", "type": "TEAM"}]}).department == "Platform"
     ids_only = fetched(MODEL | {"groups": ["249c9faa", None]})
     assert (ids_only.title, ids_only.department, ids_only.location, ids_only.employment_type) == (None,) * 4

@@ -1,5 +1,6 @@
 """Okta: several events in one request, and the user behind each."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,9 +163,7 @@ def test_who_comes_or_changes_is_a_thin_notice(event: str, change: str) -> None:
     assert notice.is_thin
 
 
-@pytest.mark.parametrize(
-    "event", ["user.lifecycle.suspend", "user.lifecycle.deactivate", "user.lifecycle.delete.initiated"]
-)
+@pytest.mark.parametrize("event", ["user.lifecycle.deactivate", "user.lifecycle.delete.initiated"])
 def test_who_goes_is_ordered_by_the_time_of_the_event(event: str) -> None:
     """It may come after the account is open again, and must not close it."""
     (notice,) = read(an_event(event))
@@ -192,8 +191,10 @@ def test_one_bad_event_costs_the_others_nothing() -> None:
     first, bad, no_object, last = read(an_event(), an_event(uuid="2", target=[]), 7, an_event(uuid="3"))
     assert first.is_thin
     assert last.is_thin
-    assert [problem.field for problem in bad.problems] == ["target"]
-    assert bad.sealed_body
+    assert (bad.event, [problem.field for problem in bad.problems]) == ("user.lifecycle.create", ["target"])
+    sealed = json.loads(base64.b64decode(bad.sealed_body or ""))
+    assert sealed == {"data": {"events": [an_event(uuid="2", target=[])]}}
+    assert [notice.problems for notice in read_body(sealed)] == [bad.problems]
     assert (no_object.event, no_object.change) == ("unnamed", None)
 
 
@@ -227,8 +228,8 @@ def test_targets_of_other_types_are_passed_over() -> None:
 
 
 def test_other_events_and_failed_ones_are_no_hire() -> None:
-    """Access to an application is no hire; a creation that failed made nobody."""
-    names = ("application.user_membership.add", "user.session.start", "x" * 65)
+    """Access to an application is no hire, nor is a pause an end; a creation that failed made nobody."""
+    names = ("user.lifecycle.suspend", "application.user_membership.add", "user.session.start", "x" * 65)
     for event in (*map(an_event, names), an_event(outcome={"result": "FAILURE"})):
         (notice,) = read(event)
         assert (notice.change, notice.hire, notice.problems) == (None, None, ())
@@ -340,8 +341,9 @@ def test_the_first_day_is_read_only_where_the_stage_names_its_attribute() -> Non
         ("STAGED", Change.HIRED, "2026-10-05", "hired"),
         ("PROVISIONED", Change.HIRED, None, "hired"),
         ("ACTIVE", Change.HIRED, "2019-01-01", "changed"),
-        ("ACTIVE", Change.CHANGED, "2026-10-05", "changed"),
-        ("SUSPENDED", Change.HIRED, "2026-10-05", "cancelled"),
+        ("ACTIVE", Change.CHANGED, "2026-10-05", "hired"),
+        ("ACTIVE", Change.CHANGED, None, "changed"),
+        ("SUSPENDED", Change.HIRED, "2026-10-05", "hired"),
         ("DEPROVISIONED", Change.CHANGED, None, "cancelled"),
         (None, Change.HIRED, None, "hired"),
     ],
@@ -349,6 +351,42 @@ def test_the_first_day_is_read_only_where_the_stage_names_its_attribute() -> Non
 def test_a_user_is_told_as_they_stand_now(status: str | None, told: Change, hire_date: str | None, change: str) -> None:
     """A first import makes accounts for the whole company; somebody may have gone meanwhile."""
     assert fetched(profile(hireDate=hire_date) | {"status": status}, told, DATED).change == change
+
+
+@pytest.mark.parametrize(
+    ("event", "hire_date", "created", "status", "change"),
+    [
+        ("user.lifecycle.activate", None, "2026-08-09T00:00:00.000Z", "ACTIVE", "hired"),
+        ("user.lifecycle.activate", None, "2026-08-08T23:59:59.000Z", "ACTIVE", "changed"),
+        ("user.lifecycle.activate", None, None, "ACTIVE", "changed"),
+        ("user.lifecycle.activate", None, "2026-09-08T11:59:39.000Z", "DEPROVISIONED", "cancelled"),
+        ("user.lifecycle.activate", "2026-10-05", "2019-01-07T09:00:00.000Z", "ACTIVE", "hired"),
+        ("user.lifecycle.activate", "2019-01-07", "2026-09-08T11:59:39.000Z", "ACTIVE", "changed"),
+        ("user.lifecycle.unsuspend", None, "2026-09-08T11:59:39.000Z", "ACTIVE", "hired"),
+        ("user.lifecycle.unsuspend", None, "2019-01-07T09:00:00.000Z", "ACTIVE", "changed"),
+        ("user.lifecycle.unsuspend", "2019-01-07", "2019-01-07T09:00:00.000Z", "ACTIVE", "changed"),
+        ("user.lifecycle.unsuspend", "2026-10-05", "2026-09-08T11:59:39.000Z", "ACTIVE", "hired"),
+        ("user.lifecycle.create", None, None, "STAGED", "hired"),
+    ],
+)
+def test_an_account_that_opens_again_hires_nobody_who_has_long_been_there(
+    event: str, hire_date: str | None, created: str | None, status: str, change: str
+) -> None:
+    """Only a new account or a new first day tells a hire from staff who come back from a pause."""
+    (notice,) = read(an_event(event))
+    answer = profile(hireDate=hire_date) | {"created": created, "status": status}
+    details = okta(lambda request: httpx.Response(200, json=answer)).details
+    assert details is not None
+    assert details.fetch(notice, DATED, "example-key", NOON).change == change
+
+
+def test_a_time_that_is_yet_to_come_is_parked_and_orders_nothing() -> None:
+    """As a version it would outlast everything that is said later."""
+    (notice,) = read(an_event("user.lifecycle.deactivate", published="2199-01-01T00:00:00Z"))
+    assert [problem.field for problem in notice.problems] == ["published"]
+    with pytest.raises(BadEvent) as refused:
+        fetched(USER | {"lastUpdated": "2026-09-08T12:05:01.000Z"})
+    assert [problem.field for problem in refused.value.problems] == ["user.lastUpdated"]
 
 
 def test_the_second_address_is_private_and_never_the_work_address() -> None:

@@ -284,6 +284,24 @@ def test_what_is_no_hire_is_not_listed_and_nothing_twice() -> None:
     assert [notice.event for notice in listed(answer)] == ["person.created"]
 
 
+@pytest.mark.parametrize("odd", [7, None, {}, event(payload={}), event(payload=None), event(occurred_at=7)])
+def test_an_odd_entry_of_the_log_costs_the_others_nothing(odd: Any) -> None:
+    """It is passed over."""
+    (notice,) = listed(logged({"employment.started": [odd, event(event_name="employment.started")]}))
+    assert (notice.event, notice.subject) == ("employment.started", ID)
+
+
+def test_a_log_that_is_not_there_is_not_final() -> None:
+    """Its address names nobody."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=TOKEN) if request.url.path.endswith("/token") else httpx.Response(404)
+
+    with pytest.raises(DetailsUnavailable) as refused:
+        listed(answer)
+    assert not refused.value.final
+
+
 def test_a_log_that_does_not_end_is_given_up() -> None:
     """After five pages."""
     asked: list[httpx.Request] = []
@@ -307,7 +325,7 @@ def test_without_the_webhooks_id_nothing_is_listed(options: dict[str, str]) -> N
     assert refused.value.final
 
 
-@pytest.mark.parametrize("page", [{}, {"_data": [1]}, {"_data": [event(payload={})]}, {"_data": [{}] * 1001}])
+@pytest.mark.parametrize("page", [{}, {"_data": 7}, {"_data": {}}, {"_data": [{}] * 1001}])
 def test_a_log_in_another_shape_is_said(page: dict[str, Any]) -> None:
     """And not taken for an empty one."""
 

@@ -113,6 +113,21 @@ def test_no_answer_raises_an_error_of_another_type(person: Any, employments: Any
         assert hire.hire_id == ID
 
 
+@pytest.mark.parametrize("secret", ["", "papi-1", "papi-1:", ":secret"])
+def test_a_secret_that_is_no_pair_is_never_sent(secret: str) -> None:
+    """It may be the password alone, which must not go out as a name."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return answering()(request)
+
+    with pytest.raises(DetailsUnavailable) as refused:
+        api(answer).fetch(a_notice(), SETTINGS, secret, NOON)
+    assert (seen, refused.value.final) == ([], False)
+    assert "papi" not in str(refused.value)
+
+
 def test_person_and_employments_are_asked_for_with_a_token_that_is_kept() -> None:
     """Bought with client credentials; the secret is in no address."""
     seen: list[httpx.Request] = []
@@ -216,7 +231,10 @@ OLD = {"status": "INACTIVE", "employment_start_date": "2018-01-01", "position": 
     ("employments", "status", "told", "change"),
     [
         ([EMPLOYMENT], "ACTIVE", Change.HIRED, Change.HIRED),
-        ([EMPLOYMENT], "ACTIVE", Change.CHANGED, Change.CHANGED),
+        # A mistyped day is right at last.
+        ([EMPLOYMENT], "ACTIVE", Change.CHANGED, Change.HIRED),
+        ([EMPLOYMENT | {"employment_start_date": None}], "ACTIVE", Change.CHANGED, Change.CHANGED),
+        ([EMPLOYMENT | {"employment_start_date": "2020-01-06"}], "ACTIVE", Change.CHANGED, Change.CHANGED),
         ([EMPLOYMENT | {"employment_start_date": "2026-08-08", "status": "ACTIVE"}], "ACTIVE", Change.HIRED, "changed"),
         ([EMPLOYMENT | {"employment_start_date": "2026-08-09", "status": "ACTIVE"}], "ACTIVE", Change.HIRED, "hired"),
         ([OLD], "INACTIVE", Change.HIRED, Change.CANCELLED),

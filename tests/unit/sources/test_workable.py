@@ -210,7 +210,9 @@ def test_names_that_nobody_has_verified_are_looked_for_under_several() -> None:
         ("hired", {"start_date": "2026-08-09"}, "hired"),
         # A company that begins with Workable publishes everybody.
         ("hired", {"start_date": "2019-03-01"}, "changed"),
-        ("changed", {}, "changed"),
+        # A mistyped day is right at last.
+        ("changed", {}, "hired"),
+        ("changed", {"start_date": "2019-03-01"}, "changed"),
         ("changed", {"state": "draft"}, "changed"),
         ("hired", {"state": "inactive"}, "cancelled"),
         ("changed", {"state": None, "status": "status_terminated"}, "cancelled"),

@@ -5,7 +5,7 @@ import re
 import tomllib
 from base64 import b64encode
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ PAGE = (Path(__file__).parents[3] / "docs" / "sources" / "workday.md").read_text
 SETTINGS = SourceSettings("workday", **tomllib.loads(SHOWN)["sources"]["workday"])
 
 
-def read(*, settings: SourceSettings = SETTINGS, **changes: Any) -> Notice:
+def read(*, settings: SourceSettings = SETTINGS, at: datetime = NOON, **changes: Any) -> Notice:
     """Read the contract's example, changed, by the settings that the page shows."""
     body = json.dumps(json.loads(EXAMPLE.request.body) | changes).encode()
-    (notice,) = Workday().configured(settings).read(replace(EXAMPLE.request, body=body), NOON)
+    (notice,) = Workday().configured(settings).read(replace(EXAMPLE.request, body=body), at)
     return notice
 
 
@@ -110,10 +110,22 @@ def test_a_header_that_is_missing_or_comes_twice_is_refused() -> None:
             Workday().verify(request, [EXAMPLE.secret], NOON)
 
 
-def test_the_same_message_twice_is_one_notice() -> None:
+def test_the_same_message_twice_is_one_notice_where_it_has_a_version() -> None:
     """Nobody gives it an id, so its bytes are its name."""
-    assert read().notice_id == read().notice_id != read(location="Porto").notice_id
+    timed = replace(SETTINGS, options={**SETTINGS.options, "version": "changedAt"})
+    first, again = (read(settings=timed, at=NOON + timedelta(days=days), changedAt=17) for days in (0, 1))
+    assert first.notice_id == again.notice_id
     assert Workday().thanks().status == 200
+
+
+def test_without_a_version_the_same_message_later_is_another() -> None:
+    """HIRE, RESCIND, HIRE: the third comes in the bytes of the first, and is the newest word."""
+    assert read().notice_id == read().notice_id != read(location="Porto").notice_id
+    assert read(event="HIRE").notice_id != read(event="HIRE", at=NOON + timedelta(days=2)).notice_id
+    told = [read(event=event, at=NOON + timedelta(days=day)) for day, event in enumerate(["HIRE", "RESCIND", "HIRE"])]
+    versions = [notice.hire.version for notice in told if notice.hire]
+    assert versions == sorted(set(versions))
+    assert len({notice.notice_id for notice in told}) == 3
 
 
 def test_ids_keep_their_zeros_and_dates_their_day() -> None:

@@ -1,6 +1,6 @@
 """SQS: notices for planning, wake-ups for planning and for each provider's sender."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 10
 """How many messages SQS takes in one request."""
+
+MOST_BYTES = 256 * 1024
+"""How much SQS takes in one request; it takes more in some regions, and this much in all."""
 
 MOST_HIRES = 50
 """How many hires one wake-up names."""
@@ -56,8 +59,7 @@ class SqsQueues:
         self._send(queue, [SendingWakeUp.of(keys)])
 
     def _send(self, queue: str, messages: Sequence[PlanningMessage | SendingWakeUp]) -> None:
-        for chunk in batched(messages, MOST_ENTRIES, strict=False):
-            bodies = [message.model_dump_json(exclude_defaults=True) for message in chunk]
+        for bodies in _requests([message.model_dump_json(exclude_defaults=True) for message in messages]):
             try:
                 answer = self._client.send_message_batch(
                     QueueUrl=queue,
@@ -70,3 +72,18 @@ class SqsQueues:
                 raise QueueUnavailable(f"the queue did not take a message: {type(error).__name__}") from None
             if failed := answer.get("Failed"):
                 raise QueueUnavailable(f"the queue did not take {len(failed)} of {len(bodies)} messages")
+
+
+def _requests(bodies: Sequence[str]) -> Iterator[list[str]]:
+    """Divide messages into as many as SQS takes at once; one alone always fits, or SQS says that it does not."""
+    request: list[str] = []
+    size = 0
+    for body in bodies:
+        length = len(body.encode())
+        if request and (len(request) == MOST_ENTRIES or size + length > MOST_BYTES):
+            yield request
+            request, size = [], 0
+        request.append(body)
+        size += length
+    if request:
+        yield request

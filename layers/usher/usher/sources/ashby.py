@@ -11,7 +11,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from usher.domain.hire import NewHire, as_version
+from usher.domain.errors import BadEvent
+from usher.domain.hire import NewHire
+from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
     TheirDay,
@@ -72,19 +74,19 @@ class Ashby(Webhook):
             try:
                 data = _Body.model_validate(body).data
                 yield Told.of(_hire(data, received_at), action, _delivery(action, body, data))
-            except ValidationError as error:
+            except (BadEvent, ValidationError) as error:
                 yield Told(action, problems=problems_of(error))
         elif action != "ping":
             yield Told(action)
 
 
 def _hire(data: _Data, received_at: datetime) -> NewHire:
-    """Make the hire; raises ValidationError."""
+    """Make the hire; raises BadEvent or ValidationError."""
     application, offer = data.application, data.offer or _Offer()
     return NewHire(
         source=Ashby.name,
         hire_id=application.id,
-        version=as_version(application.updated_at or received_at),
+        version=version_of(application.updated_at, received_at, "data.application.updatedAt"),
         # One text that nobody can split for sure; who has a single name has it as the family's.
         family_name=application.candidate.name if application.candidate else None,
         start_date=offer.latest.start_date if offer.latest else None,

@@ -18,9 +18,20 @@ from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi, joined
+from usher.sources.hr_api import HrApi, change_of, joined
 from usher.sources.signatures import Hmac
-from usher.sources.webhook import TheirDay, TheirId, Theirs, TheirText, Told, Webhook, at_most, event_name, problems_of
+from usher.sources.webhook import (
+    TheirDay,
+    TheirId,
+    Theirs,
+    TheirText,
+    Told,
+    Webhook,
+    at_most,
+    each,
+    event_name,
+    problems_of,
+)
 
 MOST_EMPLOYEES = 1000
 
@@ -45,7 +56,7 @@ class _ListedEmployee(Theirs):
 
 
 class _List(Theirs):
-    employees: Annotated[tuple[_ListedEmployee, ...], at_most(MOST_EMPLOYEES)]
+    employees: Annotated[tuple[Any, ...], at_most(MOST_EMPLOYEES)]
 
 
 class _Details(Theirs):
@@ -79,19 +90,26 @@ class BambooHr(Webhook):
     def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
         """Read one event, or each employee of a list; BambooHR gives its deliveries no id."""
         del received_at
-        for event, employee in _listed(body):
-            yield Told(event, employee, _CHANGES.get(event.rpartition(".")[2]) if employee else None)
+        if isinstance(body, dict) and "employees" in body:
+            employees = _List.model_validate(body).employees
+            yield from each(employees, _listed, lambda one: {"employees": [one]}, _listed_event)
+            return
+        event = event_name(body.get("type") if isinstance(body, dict) else None)
+        family, _, action = event.rpartition(".")
+        change = _CHANGES.get(action) if family == "employee" else None
+        yield Told(event, _Event.model_validate(body).data.employee_id, change) if change else Told(event)
 
 
-def _listed(body: object) -> list[tuple[str, str | None]]:
-    """Give each event and its employee; None where the event is about something else. Raises ValidationError."""
-    if isinstance(body, dict) and "employees" in body:
-        employees = _List.model_validate(body).employees
-        return [(event_name(f"employee_with_fields.{employee.action.lower()}"), employee.id) for employee in employees]
-    event = event_name(body.get("type") if isinstance(body, dict) else None)
-    if event not in {f"employee.{action}" for action in _CHANGES}:
-        return [(event, None)]
-    return [(event, _Event.model_validate(body).data.employee_id)]
+def _listed(entry: Any) -> Told:
+    """Read one employee of a list; raises ValidationError."""
+    employee = _ListedEmployee.model_validate(entry)
+    change = _CHANGES.get(employee.action.lower())
+    return Told(_listed_event(entry), employee.id, change)
+
+
+def _listed_event(entry: Any) -> str:
+    action = entry.get("action") if isinstance(entry, dict) else None
+    return event_name(f"employee_with_fields.{action.strip().lower()}") if isinstance(action, str) else "unnamed"
 
 
 class BambooHrEmployees(HrApi):
@@ -120,7 +138,7 @@ class BambooHrEmployees(HrApi):
                 source=notice.source,
                 hire_id=employee.id,
                 version=as_version(now),
-                change=Change.CANCELLED if left else notice.change or Change.CHANGED,
+                change=change_of(notice, employee.hire_date, left=left),
                 work_email=employee.work_email,
                 given_name=employee.first_name,
                 family_name=employee.last_name,

@@ -12,17 +12,20 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.ports import SourceSettings
 from usher.sources.hr_api import HrApi, bearer_of, change_of
+from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    PathId,
     TheirDay,
     TheirId,
+    TheirMoment,
     Theirs,
     TheirText,
     Told,
@@ -52,10 +55,9 @@ _PEOPLE = {
     "onboarding.status.updated": Change.CHANGED,
 }
 _BY_STATUS = "contract.status.updated"
-_BEGUN = {"signed", "onboarding", "onboarded", "in_progress", "active"}
-_OVER = {"cancelled", "canceled", "user_cancelled", "rejected", "terminated", "completed", "inactive"}
-
-_Id = Annotated[TheirId, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+_BEGUN = ("signed", "onboarding", "onboarded", "in_progress", "active")
+_LEFT = ("cancelled", "canceled", "user_cancelled", "rejected", "terminated", "completed", "inactive")
+_STATUSES = dict.fromkeys(_BEGUN, Change.HIRED) | dict.fromkeys(_LEFT, Change.CANCELLED)
 
 
 def _name_of(value: Any) -> Any:
@@ -77,32 +79,31 @@ class _Meta(Theirs):
     is_simulation: bool | None = None
 
 
-class _Data(Theirs):
-    meta: _Meta
-
-
 class _Event(Theirs):
-    data: _Data
+    meta: _Meta = Field(validation_alias=AliasPath("data", "meta"))
 
 
-class _Resources(Theirs):
-    resource: Annotated[tuple[Any, ...], Field(min_length=1), at_most(MOST_RESOURCES), BeforeValidator(_as_list)]
+_Resources = Annotated[tuple[Any, ...], Field(min_length=1), at_most(MOST_RESOURCES), BeforeValidator(_as_list)]
 
 
 class _Body(Theirs):
-    data: _Resources
+    resources: _Resources = Field(validation_alias=AliasPath("data", "resource"))
+
+
+class _Dated(Theirs):
+    at: TheirMoment = Field(None, validation_alias=AliasChoices(AliasPath("data", "meta", "occurred_at"), "timestamp"))
 
 
 class _ContractResource(Theirs):
-    id: _Id = Field(validation_alias=AliasChoices("contract_id", "id"))
+    id: PathId = Field(validation_alias=AliasChoices("contract_id", "id"))
 
 
-class _StatusResource(_ContractResource):
+class _StatusResource(Theirs):
     status: str
 
 
 class _PersonResource(Theirs):
-    id: _Id = Field(validation_alias=AliasChoices("hris_profile_id", "id"))
+    id: PathId = Field(validation_alias=AliasChoices("hris_profile_id", "id"))
 
 
 class _Email(Theirs):
@@ -115,14 +116,10 @@ class _Named(Theirs):
     last_name: TheirText = None
 
 
-class _Client(Theirs):
-    team: _Name = None
-
-
 class _Worker(_Named):
     """A contract or a person: the fields of the one are missing in the other."""
 
-    id: _Id
+    id: PathId
     type: TheirText = Field(None, validation_alias=AliasChoices("hiring_type", "type"))
     status: TheirText = Field(None, validation_alias=AliasChoices("hiring_status", "status"))
     start_date: TheirDay = None
@@ -131,14 +128,13 @@ class _Worker(_Named):
     work_location: _Name = None
     emails: Annotated[tuple[_Email | None, ...] | None, at_most(MOST_EMAILS)] = None
     worker: _Named | None = None
-    client: _Client | None = None
+    team: _Name = Field(None, validation_alias=AliasPath("client", "team"))
 
     @property
     def work_email(self) -> str | None:
         """The address that is marked as the work's; the others are the worker's own."""
-        return next(
-            (email.value for email in self.emails or () if email and email.value and email.type == "work"), None
-        )
+        emails = filter(None, self.emails or ())
+        return next((email.value for email in emails if email.value and email.type == "work"), None)
 
 
 class _Answer(Theirs):
@@ -146,7 +142,7 @@ class _Answer(Theirs):
 
 
 class Deel(Webhook):
-    """The source ``deel``; every notice is thin."""
+    """The source ``deel``; who comes is a thin notice, whose contract ends is a complete one."""
 
     name = "deel"
     scheme = Hmac(header="x-deel-signature", signed="POST{body}")
@@ -156,8 +152,7 @@ class Deel(Webhook):
 
     def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
         """Read one event, about one resource or several; a simulation tells nothing."""
-        del received_at
-        meta = _Event.model_validate(body).data.meta
+        meta = _Event.model_validate(body).meta
         if meta.is_simulation:
             return
         event = event_name(meta.event_type)
@@ -165,22 +160,28 @@ class Deel(Webhook):
         if event != _BY_STATUS and event not in _CONTRACTS and event not in _PEOPLE:
             yield Told(event, delivery=delivery)
             return
-        for told in each(_Body.model_validate(body).data.resource, lambda resource: _one(event, resource)):
+        for told in each(
+            _Body.model_validate(body).resources,
+            lambda resource: _one(event, resource, body, received_at),
+            named=lambda _: event,
+            alone=lambda resource: body | {"data": body["data"] | {"resource": [resource]}},
+        ):
             # What traces a chain of events may be the same for all of it.
             name = None if delivery is None or told.problems else f"{delivery}/{event}/{told.subject}"
             yield replace(told, delivery=name)
 
 
-def _one(event: str, resource: Any) -> Told:
-    """Read one resource; raises ValidationError."""
-    if event == _BY_STATUS:
-        contract = _StatusResource.model_validate(resource)
-        status = contract.status.lower()
-        change = Change.CANCELLED if status in _OVER else Change.HIRED if status in _BEGUN else None
+def _one(event: str, resource: Any, body: Any, received_at: datetime) -> Told:
+    """Read one resource of a body; raises BadEvent or ValidationError."""
+    if event in _PEOPLE:
+        return Told(event, _PersonResource.model_validate(resource).id, _PEOPLE[event])
+    contract = _ContractResource.model_validate(resource)
+    change = _CONTRACTS.get(event) or _STATUSES.get(_StatusResource.model_validate(resource).status.lower())
+    if change is not Change.CANCELLED:
         return Told(event, contract.id, change)
-    if event in _CONTRACTS:
-        return Told(event, _ContractResource.model_validate(resource).id, _CONTRACTS[event])
-    return Told(event, _PersonResource.model_validate(resource).id, _PEOPLE[event])
+    # Complete, for the sake of its version: a replay must not end what was signed after it.
+    version = version_of(_Dated.model_validate(body).at, received_at, "data.meta.occurred_at")
+    return Told.of(NewHire(source=Deel.name, hire_id=contract.id, version=version, change=change), event)
 
 
 class DeelApi(HrApi):
@@ -203,17 +204,20 @@ class DeelApi(HrApi):
             if worker.id != notice.subject:
                 raise DetailsUnavailable("deel answered with another worker than was asked for", final=True)
             names = worker.worker or worker
+            # What is amended may have yet to be signed.
+            is_draft = notice.event == "contract.amended" and (worker.status or "active").lower() not in _STATUSES
+            change = change_of(notice, worker.start_date, left=(worker.status or "").lower() in _LEFT)
             return NewHire(
                 source=notice.source,
                 hire_id=worker.id,
                 version=as_version(now),
-                change=change_of(notice, worker.start_date, left=(worker.status or "").lower() in _OVER),
+                change=Change.CHANGED if is_draft else change,
                 work_email=worker.work_email,
                 given_name=names.first_name,
                 family_name=names.last_name,
                 start_date=worker.start_date,
                 title=worker.job_title,
-                department=worker.department or (worker.client.team if worker.client else None),
+                department=worker.department or worker.team,
                 location=worker.work_location,
                 employment_type=worker.type,
             )

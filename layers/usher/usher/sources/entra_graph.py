@@ -114,7 +114,7 @@ class EntraGraph(Webhook):
 
     def told(self, body: Any, received_at: datetime) -> Iterable[Told]:
         """Read every notification of a request."""
-        return each(_Body.model_validate(body).value, lambda entry: _told(entry, received_at))
+        return each(_Body.model_validate(body).value, lambda one: _told(one, received_at), lambda one: {"value": [one]})
 
     def thanks(self) -> Reply:
         """Say that the notifications are taken."""
@@ -132,7 +132,10 @@ def _told(entry: Any, received_at: datetime) -> Told:
     change = _CHANGES.get(event)
     if change is None:
         return Told(event, delivery=notification.id)
-    user = _User.model_validate(notification.resource_data).id
+    try:
+        user = _User.model_validate(notification.resource_data).id
+    except ValidationError as error:
+        return Told(event, problems=problems_of(error))
     # Without an id, the next change of the same user comes in the same bytes, and must not pass for this one again.
     made_up = f"{notification.subscription_id} {event} {user} {received_at.isoformat()}"
     return Told(event, user, change, delivery=notification.id or made_up)

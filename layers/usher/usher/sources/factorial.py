@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from usher.domain.errors import BadEvent, Problem
-from usher.domain.hire import NewHire, as_version
+from usher.domain.hire import NewHire
+from usher.sources.moments import version_of
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
     TheirDay,
@@ -63,7 +64,7 @@ def _hire(employee: _Employee, received_at: datetime) -> NewHire:
     return NewHire(
         source=Factorial.name,
         hire_id=employee.id,
-        version=as_version(employee.updated_at or received_at),
+        version=version_of(employee.updated_at, received_at, "updated_at"),
         change=hired_if_new(employee.start_date, received_at),
         given_name=employee.first_name,
         family_name=employee.last_name,

@@ -168,6 +168,7 @@ class FinchPeople(HrApi):
             now=now,
             headers={"finch-api-version": API_VERSION},
             body={"requests": [{"individual_id": notice.subject}]},
+            names_person=False,
         )
         try:
             person = _Individual.model_validate(_answered(ask("individual"), notice))

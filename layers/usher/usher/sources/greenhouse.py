@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from usher.domain.errors import BadEvent
 from usher.domain.hire import Change, NewHire, as_version
+from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
     TheirDay,
@@ -94,14 +96,14 @@ class Greenhouse(Webhook):
         if change is not None:
             try:
                 yield Told.of(_hire(_Body.model_validate(body).payload.application, change, received_at), action)
-            except ValidationError as error:
+            except (BadEvent, ValidationError) as error:
                 yield Told(action, problems=problems_of(error))
         elif action != "ping":
             yield Told(action)
 
 
 def _hire(application: _Application, change: Change, received_at: datetime) -> NewHire:
-    """Make the hire; raises ValidationError."""
+    """Make the hire; raises BadEvent or ValidationError."""
     candidate = application.candidate or _Candidate()
     job = application.jobs[0] if application.jobs else _Job()
     offer = application.offer or _Offer()
@@ -123,7 +125,5 @@ def _hire(application: _Application, change: Change, received_at: datetime) -> N
 
 def _version(offer: _Offer, change: Change, received_at: datetime) -> int:
     """Order by the time when the offer was accepted; taking a hire back has no time of its own, and comes after it."""
-    accepted = as_version(offer.resolved_at) if offer.resolved_at else None
-    if change is Change.CANCELLED:
-        return max(as_version(received_at), (accepted or 0) + 1)
-    return accepted or as_version(received_at)
+    accepted = version_of(offer.resolved_at, received_at, "payload.application.offer.resolved_at")
+    return max(as_version(received_at), accepted + 1) if change is Change.CANCELLED else accepted

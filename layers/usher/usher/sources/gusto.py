@@ -7,11 +7,11 @@ signs. Such a request is let in only while the operator waits for it. docs/sourc
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable, Problem, Unauthentic
 from usher.domain.hire import Change, NewHire, as_version
@@ -19,8 +19,20 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice, notice_id_of, unusable
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.hr_api import HrApi, bearer_of, change_of
+from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
-from usher.sources.webhook import TheirDay, TheirId, Theirs, TheirText, Told, Webhook, at_most, event_name, problems_of
+from usher.sources.webhook import (
+    PathId,
+    TheirDay,
+    Theirs,
+    TheirText,
+    Told,
+    Webhook,
+    at_most,
+    event_name,
+    hired_if_new,
+    problems_of,
+)
 
 API_VERSION = "2025-06-15"
 PENDING = "pending"
@@ -44,7 +56,6 @@ _CHANGES = {
 }
 _REHIRES = {"employee.rehired", "employee.rehire_effective"}
 
-_EmployeeId = Annotated[TheirId, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 _Plain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,128}$")]
 
 
@@ -61,7 +72,12 @@ class _Event(Theirs):
 
 
 class _EmployeeEvent(Theirs):
-    entity_uuid: _EmployeeId
+    entity_uuid: PathId
+
+
+class _Departure(_EmployeeEvent):
+    timestamp: Annotated[int, Field(strict=True, ge=1, lt=7_258_118_400)] | None = None
+    """Seconds since 1970, before 2200."""
 
 
 def _city(value: Any) -> Any:
@@ -79,7 +95,7 @@ class _Termination(Theirs):
 
 
 class _Employee(Theirs):
-    uuid: _EmployeeId
+    uuid: PathId
     first_name: TheirText = None
     last_name: TheirText = None
     work_email: TheirText = None
@@ -102,15 +118,22 @@ class _Employee(Theirs):
         """The first day of the newest job."""
         return self.newest_job.hire_date or self.hired_at
 
-    @property
-    def has_left(self) -> bool:
-        """Say whether they are terminated, and not on account of an earlier time in the company."""
+    def has_left(self, notice: Notice) -> bool:
+        """
+        Say whether they are terminated, and not on account of an earlier time in the company.
+
+        Until a rehire takes effect they may still count as terminated. Where no termination is dated, a rehire is
+        believed whose job is new; one whose job is gone was cancelled meanwhile.
+        """
         ends = [entry.effective_date for entry in self.terminations or () if entry and entry.effective_date]
-        return bool(self.terminated) and not (ends and self.start_date and max(ends) < self.start_date)
+        if ends and self.start_date:
+            return bool(self.terminated) and max(ends) >= self.start_date
+        is_new = hired_if_new(self.newest_job.hire_date, notice.received_at) is Change.HIRED
+        return bool(self.terminated) and not (notice.event in _REHIRES and is_new)
 
 
 class Gusto(Webhook):
-    """The source ``gusto``; every notice is thin. Contractors are no hires."""
+    """The source ``gusto``; who comes is a thin notice, who goes is a complete one. Contractors are no hires."""
 
     name = "gusto"
     scheme = Hmac(header="x-gusto-signature")
@@ -147,12 +170,22 @@ class Gusto(Webhook):
 
     def told(self, body: Any, received_at: datetime) -> Iterator[Told]:
         """Read one event, named by its own id."""
-        del received_at
         event = _Event.model_validate(body)
         name = event_name(event.event_type)
         change = _CHANGES.get(name)
+        if change is Change.CANCELLED:
+            # Complete, for the sake of its version: a replay must not end a later hire.
+            yield Told.of(_taken_back(_Departure.model_validate(body), received_at), name, event.uuid)
+            return
         subject = _EmployeeEvent.model_validate(body).entity_uuid if change else None
         yield Told(name, subject, change, delivery=event.uuid)
+
+
+def _taken_back(departure: _Departure, received_at: datetime) -> NewHire:
+    """Make the end of a hire; raises BadEvent."""
+    moment = datetime.fromtimestamp(departure.timestamp, UTC) if departure.timestamp else None
+    version = version_of(moment, received_at, "timestamp")
+    return NewHire(source=Gusto.name, hire_id=departure.entity_uuid, version=version, change=Change.CANCELLED)
 
 
 class GustoEmployees(HrApi):
@@ -175,13 +208,11 @@ class GustoEmployees(HrApi):
             employee = _Employee.model_validate(body)
             if employee.uuid != notice.subject:
                 raise DetailsUnavailable("gusto answered with another employee than was asked for", final=True)
-            # Until a rehire takes effect, the employee may still count as terminated.
-            change = Change.HIRED if notice.event in _REHIRES else None
             return NewHire(
                 source=notice.source,
                 hire_id=employee.uuid,
                 version=as_version(now),
-                change=change or change_of(notice, employee.start_date, left=employee.has_left),
+                change=change_of(notice, employee.start_date, left=employee.has_left(notice)),
                 work_email=employee.work_email,
                 given_name=employee.first_name,
                 family_name=employee.last_name,

@@ -19,7 +19,7 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import Reply, SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, change_of
+from usher.sources.hr_api import HrApi, change_of, pair_of
 from usher.sources.signatures import Encoding, Hmac
 from usher.sources.webhook import PathId, TheirDay, Theirs, TheirText, Told, Webhook, at_most, event_name, problems_of
 
@@ -119,13 +119,14 @@ class HiBobPeople(HrApi):
 
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the employee as they stand now; raises DetailsUnavailable or BadEvent."""
-        user, _, token = secret.partition(":")
+        user, token = pair_of(secret)
         body = self._ask(
             settings,
             *("v1", "people", "search"),
             authorization=basic(user, token),
             deadline=self._deadline(),
             now=now,
+            names_person=False,
             body={
                 "showInactive": True,
                 "humanReadable": "APPEND",
@@ -138,7 +139,8 @@ class HiBobPeople(HrApi):
             return NewHire(
                 source=notice.source,
                 hire_id=hire_id,
-                version=as_version(now),
+                # An answer may be this old, and must not win over a deletion that was announced since.
+                version=as_version(now - self.stale_for),
                 change=change_of(notice, employee.start_date, left=(employee.status or "").lower() == "terminated"),
                 work_email=employee.email,
                 given_name=employee.first_name,

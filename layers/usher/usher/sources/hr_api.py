@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from http import HTTPStatus
 from typing import Annotated, Any, ClassVar
 
 import httpx
@@ -75,12 +74,13 @@ class HrApi:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: object = None,
+        names_person: bool = True,
     ) -> Any:
         """
         Give the JSON of a 200 to a GET, or to a POST of `body`; never follows a redirect, never asks twice.
 
-        Raises DetailsUnavailable: final for a 404, worth asking again for everything else, after the seconds that the
-        system itself named. The reason repeats nothing of the answer.
+        Raises DetailsUnavailable: final for a 404 where the path names the person, worth asking again for everything
+        else, after the seconds that the system itself named. The reason repeats nothing of the answer.
         """
         answer = send(
             self._client,
@@ -94,7 +94,7 @@ class HrApi:
         )
         if isinstance(answer, Answer) and answer.status == 401:
             self._tokens.clear()  # Taken back before its time: the next question buys another.
-        return _json_of(answer, now)
+        return _json_of(answer, now, names_person=names_person)
 
     def _token(self, url: str, secret: str, *, deadline: Deadline, now: datetime, **further: str) -> str:
         """
@@ -105,14 +105,11 @@ class HrApi:
         held = self._tokens.get(url)
         if held is not None and held.secret == secret and now < held.until:
             return bearer(held.token)
-        name, _, password = secret.partition(":")
+        name, password = pair_of(secret)
         form = {"grant_type": "client_credentials", "client_id": name, "client_secret": password, **further}
         answer = send(self._client, "POST", url, authorization="", deadline=deadline, form=form, read=_parsed)
-        if isinstance(answer, Answer) and answer.status == HTTPStatus.NOT_FOUND:
-            # Not about the person, and so not final.
-            raise DetailsUnavailable("the HR system gives no tokens at this address (404)")
         try:
-            given = _Given.model_validate(_json_of(answer, now))
+            given = _Given.model_validate(_json_of(answer, now, names_person=False))
         except ValidationError:
             raise DetailsUnavailable("the HR system answered with no token") from None
         until = now + timedelta(seconds=given.expires_in) - SPARE
@@ -153,16 +150,26 @@ def bearer_of(secret: str) -> str:
     return bearer(secret)
 
 
+def pair_of(secret: str) -> tuple[str, str]:
+    """Give the two parts of a secret with a colon between; raises DetailsUnavailable for what is no pair."""
+    name, _, password = secret.partition(":")
+    if not name or not password:
+        raise DetailsUnavailable("the secret for the HR system is no pair with a colon between")
+    return name, password
+
+
 def change_of(notice: Notice, start_date: date | None, *, left: bool) -> Change:
     """
     Say what a thin notice means, now that its details are known.
 
     Whoever has left is taken back, whatever the event was. Whoever started long ago is staff: a company that moves in
-    announces everybody. An event that says hired is believed where the day is not known.
+    announces everybody. Of all others the first day decides, and not whether the event was the creation: a mistyped day
+    is corrected later, and who comes back may come as an update. Where the day is not known, the event is believed, and
+    so is one that tells of an end that is yet to come: it hires nobody.
     """
-    if left:
+    if left or notice.change is Change.CANCELLED:
         return Change.CANCELLED
-    if notice.change is Change.HIRED and start_date is not None:
+    if start_date is not None and "terminated" not in notice.event:
         return hired_if_new(start_date, notice.received_at)
     return notice.change or Change.CHANGED
 
@@ -179,7 +186,7 @@ class _Token:
     until: datetime
 
 
-def _json_of(answer: Answer | NotSent | Ambiguous, now: datetime) -> Any:
+def _json_of(answer: Answer | NotSent | Ambiguous, now: datetime, *, names_person: bool) -> Any:
     if not isinstance(answer, Answer):
         raise DetailsUnavailable(f"the HR system did not answer: {answer.reason}")
     match answer.status:
@@ -187,7 +194,7 @@ def _json_of(answer: Answer | NotSent | Ambiguous, now: datetime) -> Any:
             return answer.json
         case 200:
             raise DetailsUnavailable("the HR system answered 200 with no JSON, or with more than can be read")
-        case 404:
+        case 404 if names_person:
             raise DetailsUnavailable("the HR system does not know the person (404)", final=True)
         case 401 | 403 as status:
             raise DetailsUnavailable(f"the HR system refused our key ({status})")

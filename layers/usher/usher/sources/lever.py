@@ -15,12 +15,13 @@ import httpx
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable, Unauthentic
-from usher.domain.hire import Change, NewHire, as_version
+from usher.domain.hire import Change, NewHire
 from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.hr_api import HrApi
+from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
     PathId,
@@ -143,10 +144,14 @@ class LeverOpportunities(HrApi):
             return NewHire(
                 source=notice.source,
                 hire_id=found.id,
-                version=found.updated_at or as_version(now),
-                change=hired_if_new(datetime.fromtimestamp(archived.at / 1000, UTC).date(), notice.received_at),
+                version=version_of(_at(found.updated_at) if found.updated_at else None, now, "opportunity.updatedAt"),
+                change=hired_if_new(_at(archived.at).date(), notice.received_at),
                 # One text that nobody can split for sure; who has a single name has it as the family's.
                 family_name=found.name,
             )
         except ValidationError as error:
             raise BadEvent(*problems_of(error, "opportunity.")) from None
+
+
+def _at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -5,6 +5,7 @@ Only what a hire has can be filled, so an event chooses no role and no group. No
 not name is not read, and a private address becomes the work address only where the stage says so.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from usher.domain.errors import BadAddress, BadEvent, Problem
 from usher.domain.event import SCHEMA, read_event
 from usher.domain.hire import Change, NewHire, as_version
 from usher.ports import SourceSettings
+from usher.sources.moments import FURTHEST_AHEAD
 from usher.sources.webhook import (
     TheirDay,
     TheirId,
@@ -41,6 +43,8 @@ _OPTIONS = frozenset({"event", "version", *Change})
 _NUMBER = re.compile(r"[0-9]{1,16}")
 _DAY_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].+")
 _MOMENT: TypeAdapter[Any] = TypeAdapter(TheirMoment)
+_A_TIME = 10**12
+"""From here on a version is taken for milliseconds since 1970; it was the year 2001."""
 _NO_OBJECT: tuple[()] = ()
 """Stands for what cannot be reached, and is no value of any field: it must not pass for one that is left out."""
 
@@ -116,8 +120,12 @@ class FieldMap:
             values = {name: _at(body, path) for name, path in self.fields.items()}
             values["version"] = _at(body, self.version) if self.version else as_version(received_at)
             person = _Person.model_validate(values)
+            if person.version > max(_A_TIME, as_version(received_at + FURTHEST_AHEAD)):
+                return Told(event, problems=(Problem("version", "is a time that is yet to come"),))
             change = change or hired_if_new(person.start_date, received_at)
-            return Told.of(NewHire(source=source, change=change, **person.model_dump()), event)
+            # Without a version, a second HIRE may come in the bytes of the first, and must not pass for it again.
+            delivery = None if self.version else f"{received_at.isoformat()} {json.dumps(body)}"
+            return Told.of(NewHire(source=source, change=change, **person.model_dump()), event, delivery)
         except ValidationError as error:
             return Told(event, problems=problems_of(error))
 

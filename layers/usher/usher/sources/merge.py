@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BeforeValidator, StringConstraints, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
@@ -20,10 +20,11 @@ from usher.domain.notice import Notice
 from usher.http import is_token
 from usher.ports import SourceSettings
 from usher.sources.hr_api import HrApi, bearer_of
+from usher.sources.moments import version_of
 from usher.sources.signatures import Encoding, Hmac
 from usher.sources.webhook import (
+    PathId,
     TheirDay,
-    TheirId,
     TheirMoment,
     Theirs,
     TheirText,
@@ -37,8 +38,6 @@ from usher.sources.webhook import (
 
 MOST_GROUPS = 200
 _EXPAND = "employments,groups,team,work_location"
-
-_Id = Annotated[TheirId, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
 def _no_id(value: Any) -> Any:
@@ -59,7 +58,7 @@ class _Event(Theirs):
 
 
 class _Employee(Theirs):
-    id: _Id
+    id: PathId
     modified_at: TheirMoment = None
     start_date: TheirDay = None
     employment_status: TheirText = None
@@ -69,10 +68,6 @@ class _Employee(Theirs):
     def has_left(self) -> bool:
         """Say whether they are gone from the company, or from the HR system."""
         return bool(self.remote_was_deleted) or (self.employment_status or "").upper() == "INACTIVE"
-
-    def version(self, otherwise: datetime) -> int:
-        """Order by the time when Merge saw the change."""
-        return as_version(self.modified_at or otherwise)
 
 
 class _EmployeeEvent(Theirs):
@@ -133,7 +128,7 @@ class Merge(Webhook):
             return
         employee = _EmployeeEvent.model_validate(body).data
         if employee.has_left or what in ("deleted", "removed"):
-            version = employee.version(received_at)
+            version = version_of(employee.modified_at, received_at, "data.modified_at")
             yield Told.of(
                 NewHire(source=self.name, hire_id=employee.id, version=version, change=Change.CANCELLED), event
             )
@@ -172,7 +167,8 @@ class MergeEmployees(HrApi):
             return NewHire(
                 source=notice.source,
                 hire_id=employee.id,
-                version=employee.version(now),
+                # Not `modified_at`: department and job are synced later, and are other objects with times of their own.
+                version=as_version(now),
                 change=Change.CANCELLED if employee.has_left else change,
                 work_email=employee.work_email,
                 given_name=employee.first_name,

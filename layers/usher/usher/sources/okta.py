@@ -15,11 +15,12 @@ import httpx
 from pydantic import Field, ValidationError
 
 from usher.domain.errors import BadEvent, DetailsUnavailable, Problem
-from usher.domain.hire import Change, NewHire, as_version
+from usher.domain.hire import Change, NewHire
 from usher.domain.notice import Notice
 from usher.http import is_token
 from usher.ports import Reply, SourceSettings, WebhookRequest
 from usher.sources.hr_api import HrApi, change_of, joined
+from usher.sources.moments import version_of
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
     PathId,
@@ -32,6 +33,7 @@ from usher.sources.webhook import (
     at_most,
     each,
     event_name,
+    hired_if_new,
     problems_of,
 )
 
@@ -40,17 +42,16 @@ MOST_TARGETS = 50
 
 _CHALLENGE = re.compile(r"[!-~]{1,256}")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_OPENED = ("user.lifecycle.activate", "user.lifecycle.unsuspend")
 _CHANGES = {
     "user.lifecycle.create": Change.HIRED,
-    # Also how an account comes back: a rehire, or the end of a pause.
-    "user.lifecycle.activate": Change.HIRED,
-    "user.lifecycle.unsuspend": Change.HIRED,
+    **dict.fromkeys(_OPENED, Change.HIRED),
     "user.account.update_profile": Change.CHANGED,
-    "user.lifecycle.suspend": Change.CANCELLED,
+    # A suspension is a pause, and takes nobody back.
     "user.lifecycle.deactivate": Change.CANCELLED,
     "user.lifecycle.delete.initiated": Change.CANCELLED,
 }
-_WITHOUT_ACCESS = frozenset({"SUSPENDED", "DEPROVISIONED"})
+_LEFT = "DEPROVISIONED"
 
 
 class _Target(Theirs):
@@ -93,9 +94,21 @@ class _Profile(Theirs):
 
 class _Details(_User):
     status: TheirText = None
+    created: TheirMoment = None
     status_changed: TheirMoment = Field(None, alias="statusChanged")
     last_updated: TheirMoment = Field(None, alias="lastUpdated")
     profile: _Profile
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When Okta last changed the user."""
+        return max(filter(None, (self.last_updated, self.status_changed)), default=None)
+
+    def means(self, notice: Notice) -> Change:
+        """Say what a notice means; an account that is opened tells a hire only where it or the first day is new."""
+        if notice.event in _OPENED and self.profile.start_date is None and self.status != _LEFT:
+            return hired_if_new(self.created.date() if self.created else None, notice.received_at)
+        return change_of(notice, self.profile.start_date, left=self.status == _LEFT)
 
 
 class Okta(Webhook):
@@ -116,16 +129,21 @@ class Okta(Webhook):
 
     def told(self, body: Any, received_at: datetime) -> Iterable[Told]:
         """Read every event of a request."""
-        return each(_Body.model_validate(body).data.events, lambda event: _told(event, received_at))
+        events = _Body.model_validate(body).data.events
+        return each(events, lambda one: _told(one, received_at), lambda one: {"data": {"events": [one]}}, _event_of)
 
     def thanks(self) -> Reply:
         """Answer 204, as Okta wants it: with nothing."""
         return Reply(HTTPStatus.NO_CONTENT)
 
 
+def _event_of(body: Any) -> str:
+    return event_name(body.get("eventType") if isinstance(body, dict) else None)
+
+
 def _told(body: Any, received_at: datetime) -> Told:
     """Read one event; raises BadEvent or ValidationError."""
-    name = event_name(body.get("eventType") if isinstance(body, dict) else None)
+    name = _event_of(body)
     change = _CHANGES.get(name)
     if change is None:
         return Told(name)
@@ -139,7 +157,7 @@ def _told(body: Any, received_at: datetime) -> Told:
     if change is not Change.CANCELLED:
         return Told(name, user, change, delivery=event.uuid)
     # Complete, for the sake of its version: it may come late, after the account is open again.
-    version = as_version(event.published or received_at)
+    version = version_of(event.published, received_at, "published")
     return Told.of(NewHire(source=Okta.name, hire_id=user, version=version, change=change), name, event.uuid)
 
 
@@ -176,8 +194,8 @@ class OktaUsers(HrApi):
             hire = NewHire(
                 source=notice.source,
                 hire_id=user.id,
-                version=as_version(max(filter(None, (user.last_updated, user.status_changed)), default=now)),
-                change=change_of(notice, profile.start_date, left=user.status in _WITHOUT_ACCESS),
+                version=version_of(user.changed_at, now, "user.lastUpdated"),
+                change=user.means(notice),
                 work_email=profile.email,
                 given_name=profile.first_name,
                 family_name=profile.last_name,

@@ -7,6 +7,7 @@ asked for (`personio_api`), and so is the log of what was sent. docs/sources/per
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -73,9 +74,7 @@ class _PersonEvent(_Event):
 
 
 class _Events(Theirs):
-    entries: Annotated[tuple[dict[str, Any], ...], at_most(MOST_EVENTS)] = Field(
-        validation_alias=AliasChoices("_data", "data")
-    )
+    entries: Annotated[tuple[Any, ...], at_most(MOST_EVENTS)] = Field(validation_alias=AliasChoices("_data", "data"))
     further: TheirText = Field(None, validation_alias=AliasPath("_meta", "links", "next", "href"))
 
 
@@ -121,21 +120,22 @@ class PersonioLog:
         webhook = settings.options.get("webhook_id", "")
         if not webhook.strip("."):
             raise DetailsUnavailable("the option webhook_id is missing, so nothing can be listed", final=True)
-        get = partial(self.api.asking(settings, secret, now), "v2", "webhooks", webhook, "events")
+        ask = self.api.asking(settings, secret, now)
+        get = partial(ask, "v2", "webhooks", webhook, "events", names_person=False)
         since = (now - LISTED_FOR).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        told: list[Told] = []
         try:
-            told = [
-                _told(entry)
-                for name in _HIRES
-                for entry in _all_pages(get, {"event_name": name, "occurred_at.gte": since})
-            ]
+            for name in _HIRES:
+                for entry in _all_pages(get, {"event_name": name, "occurred_at.gte": since}):
+                    with suppress(ValidationError):  # An odd entry is no reason to lose the others.
+                        told.append(_told(entry))
         except ValidationError as error:
             raise BadEvent(*problems_of(error, "events.")) from None
         hires = [_notice(one, now) for one in told if one.change is Change.HIRED]
         return tuple({notice.notice_id: notice for notice in hires}.values())
 
 
-def _all_pages(get: Callable[..., Any], query: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _all_pages(get: Callable[..., Any], query: dict[str, str]) -> Iterator[Any]:
     """Give the entries of a list; raises ValidationError, or DetailsUnavailable where it does not end."""
     for _ in range(MOST_PAGES):
         page = _Events.model_validate(get(query=query))

@@ -115,10 +115,19 @@ class PersonioApi(HrApi):
         now: datetime,
         *path: str,
         query: dict[str, str] | None = None,
+        names_person: bool = True,
     ) -> Any:
         url = url_of(settings.base_url or self.default_url, "v2", "auth", "token")
         token = self._token(url, secret, deadline=deadline, now=now)
-        return self._ask(settings, *path, authorization=token, deadline=deadline, now=now, query=query)
+        return self._ask(
+            settings,
+            *path,
+            authorization=token,
+            deadline=deadline,
+            now=now,
+            query=query,
+            names_person=names_person,
+        )
 
 
 def _inner(body: Any) -> Any:

@@ -1,8 +1,9 @@
 """What sources share: a webhook whose sender wants 200 and nothing else, and a liberal eye for its fields."""
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Self
@@ -38,6 +39,8 @@ class Told:
     hire: NewHire | None = None
     delivery: str | None = None
     problems: tuple[Problem, ...] = ()
+    sealed: bytes | None = None
+    """The body that a replay reads in place of the whole, where the request says more than this; see `each`."""
 
     @classmethod
     def of(cls, hire: NewHire, event: str, delivery: str | None = None) -> Self:
@@ -102,7 +105,8 @@ class Webhook:
         name = (self.name, request.body, str(index)) if told.delivery is None else (self.name, told.delivery)
         notice_id = notice_id_of(*name)
         if told.problems:
-            return unusable(notice_id, self.name, request.body, told.problems, received_at, event=told.event)
+            body = request.body if told.sealed is None else told.sealed
+            return unusable(notice_id, self.name, body, told.problems, received_at, event=told.event)
         return Notice(
             notice_id=notice_id,
             source=self.name,
@@ -114,13 +118,24 @@ class Webhook:
         )
 
 
-def each(entries: Iterable[Any], read: Callable[[Any], Told]) -> Iterator[Told]:
-    """Read the entries of one request; one that cannot be used costs the others nothing."""
+def each(
+    entries: Iterable[Any],
+    read: Callable[[Any], Told],
+    alone: Callable[[Any], Any],
+    named: Callable[[Any], str] = lambda _: "unreadable",
+) -> Iterator[Told]:
+    """
+    Read the entries of one request; one that cannot be used costs the others nothing.
+
+    `alone` gives the body that holds this entry and no other, as a replay reads it: were the whole body sealed with
+    each of many bad entries, no queue would take them. `named` gives the event of an entry that cannot be read.
+    """
     for entry in entries:
         try:
-            yield read(entry)
+            told = read(entry)
         except (BadEvent, ValidationError) as error:
-            yield Told("unreadable", problems=problems_of(error))
+            told = Told(named(entry), problems=problems_of(error))
+        yield replace(told, sealed=json.dumps(alone(entry)).encode()) if told.problems else told
 
 
 def problems_of(error: BadEvent | ValidationError, prefix: str = "") -> tuple[Problem, ...]:

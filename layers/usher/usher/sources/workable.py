@@ -108,14 +108,17 @@ class WorkableEmployees(HrApi):
             if employee.id != notice.subject:
                 raise DetailsUnavailable("workable answered with another employee than was asked for", final=True)
             states = {text.lower().removeprefix("status_") for text in (employee.state, employee.status) if text}
-            if notice.change is Change.HIRED and "draft" in states:
-                raise DetailsUnavailable("workable says that the employee is a draft")
             start_date = employee.start_date or employee.hire_date
+            change = change_of(notice, start_date, left=not states.isdisjoint(_LEFT))
+            if change is Change.HIRED and "draft" in states:
+                if notice.change is Change.HIRED:
+                    raise DetailsUnavailable("workable says that the employee is a draft")
+                change = Change.CHANGED  # Not published yet, whenever they start.
             return NewHire(
                 source=notice.source,
                 hire_id=employee.id,
                 version=as_version(now),
-                change=change_of(notice, start_date, left=not states.isdisjoint(_LEFT)),
+                change=change,
                 work_email=employee.work_email,
                 given_name=employee.first_name,
                 family_name=employee.last_name,
