@@ -1,16 +1,17 @@
 """
 The sample events of the demo, in the order in which they are sent, and what must become of each.
 
-The dates of the event files belong to the day `WRITTEN_ON`; the demo moves them so that the day is today.
+The dates of the event files belong to `WRITTEN_AT`; the demo moves them by whole days, to the last such hour that is
+over.
 """
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
 
 from usher.domain.hire import Result
 from usher.domain.invitation import Origin, State
 
-WRITTEN_ON = date(2026, 9, 8)
+WRITTEN_AT = datetime(2026, 9, 8, 12, 0, tzinfo=UTC)
 
 ATLASSIAN, SENTRY, LABS = "atlassian-main", "sentry-main", "sentry-labs"
 

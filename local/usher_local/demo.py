@@ -25,7 +25,7 @@ from usher.domain.hire import HireKey, Result
 from usher.domain.invitation import Invitation
 from usher.domain.notice import NoticeRecord, NoticeState
 from usher.domain.planning import HireFile
-from usher_local.cases import CASES, WRITTEN_ON, Case, Ending
+from usher_local.cases import CASES, WRITTEN_AT, Case, Ending
 from usher_local.places import ROOT
 from usher_local.stack import LocalSystem, Options, client
 from usher_local.webhook import body_of, send
@@ -67,7 +67,8 @@ class Demo:
     def __init__(self, system: LocalSystem, console: Console, secrets: Mapping[str, str]) -> None:
         self._system = system
         self._console = console
-        self._days = datetime.now(UTC).date() - WRITTEN_ON
+        # Whole days, and none of them ahead: what a vendor dates in the future is refused.
+        self._days = timedelta(days=(datetime.now(UTC) - WRITTEN_AT).days)
         self._secrets = secrets
         self._accepted = 0
         self._is_paused = False
