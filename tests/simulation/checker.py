@@ -118,7 +118,9 @@ def absence_is_read_after_settling(stack: SimulatedStack) -> Iterator[str]:
             continue
         if not write.after.absence_settled:
             continue
-        posted = max((request.at for request in posts[write.after.key] if request.at < write.at), default=None)
+        # What was posted with a former address decides nothing about this one.
+        sent = [request for request in posts[write.after.key] if request.address == before.sent_address]
+        posted = max((request.at for request in sent if request.at < write.at), default=None)
         timings = stack.provider.timings
         if posted is None:
             continue

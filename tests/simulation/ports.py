@@ -129,9 +129,11 @@ class RecordingStore(MemoryStore):
         return super().holds(connections)
 
     def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
-        """Place a hold, and write it down."""
-        self.hold_writes.append(HoldWrite(self.time.now, self._process, hold))
-        return super().put_hold(hold, seen)
+        """Place a hold, and write it down where it stands."""
+        stands = super().put_hold(hold, seen)
+        if stands:
+            self.hold_writes.append(HoldWrite(self.time.now, self._process, hold))
+        return stands
 
     def put_counters(self, counters: Counters, seen: Counters) -> bool:
         """Write counters, and write down when the guard stopped and what was approved."""

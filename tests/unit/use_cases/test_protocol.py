@@ -14,12 +14,14 @@ from tests.unit.use_cases.world import NOON, World, a_hire, a_policy, digest
 from usher.domain.actual import claim
 from usher.domain.errors import DetailsUnavailable, StoreUnavailable
 from usher.domain.hire import Change, HireKey
-from usher.domain.invitation import GuardKey, InvitationKey, Origin, State
+from usher.domain.invitation import Guarded, GuardKey, Intent, InvitationKey, Origin, State
+from usher.domain.notice import NoticeState
 from usher.domain.outcomes import Outcome, Present, ReadFailed, RefusedPerson, Standing
 from usher.domain.planning import HirePlan
 from usher.domain.policy import Grant, Policy, SendTime, Team
 from usher.ports import Ask, Call
 from usher.use_cases.operate import TakeUpAgain
+from usher.use_cases.plan_invites import Planned
 
 ANN = "ann@example.com"
 NEXT_YEAR = date(2027, 1, 4)
@@ -129,6 +131,48 @@ def test_a_correction_that_is_decided_during_the_send_and_written_after_its_refu
     world.says(a_hire(version=2, work_email=ANN))
     world.until_quiet()
     assert world.provider.mails == [ANN]
+
+
+def test_what_is_wanted_of_a_row_that_waits_for_its_repair_rests_on_its_waiting() -> None:
+    """A sender may end it at this moment, as no longer wanted; then nobody would give the open part any more."""
+    world = sentry_world()
+    world.says(a_hire(work_email=ANN))
+    fail(world, Fault.PARTLY)
+    world.send()
+    assert (world.row().state, world.row().intent) == (State.PENDING, Intent.REPAIR)
+    commit, plans = world.store.commit, []
+
+    def seen(plan: HirePlan) -> bool:
+        plans.append(plan)
+        return commit(plan)
+
+    world.store.commit = seen  # type: ignore[method-assign]
+    world.says(a_hire(version=2, work_email=ANN))
+    (step,) = plans[0].steps
+    assert step.guarded is Guarded.PLANNING
+
+
+def test_the_same_notice_in_two_hands_does_not_end_the_rehire_that_waits() -> None:
+    """The slower one finds the word known, and the notice that the faster one has recorded is not its own to end."""
+    world = atlassian_world()
+    world.says(a_hire(work_email=ANN))
+    fail(world, Fault.UNKNOWN_ACTED)
+    world.send()
+    world.says(a_cancel())
+    notice = world.notice(a_hire(version=3, work_email=ANN))
+    commit, hands = world.store.commit, [1]
+
+    def slower(plan: HirePlan) -> bool:
+        if hands:
+            hands.clear()
+            assert world.plan.notice(notice) is Planned.WAITING
+        return commit(plan)
+
+    world.store.commit = slower  # type: ignore[method-assign]
+    world.plan.notice(notice)
+    record = world.store.notice(notice.notice_id)
+    assert record is not None
+    assert record.state is NoticeState.WAITING
 
 
 def change_then_hire(world: World) -> None:

@@ -110,8 +110,9 @@ def rewanted(
         row.state is State.PENDING and row.intent is not Intent.INVITE
     )
     if row.state in IN_FLIGHT or with_provider:
-        # The guard stays with the mailbox that was mailed.
-        return Step(row, row.model_copy(update=wanted), Guarded.ANNOTATING)
+        # The guard stays with the mailbox that was mailed. A row that waits may be ended by a sender at this moment.
+        beside = Guarded.PLANNING if row.state is State.PENDING else Guarded.ANNOTATING
+        return Step(row, row.model_copy(update=wanted), beside)
     corrected = not row.want or want.address != row.address or want.grant.digest != row.grant_digest
     if row.state is State.REJECTED and hire_version <= row.hire_version and not corrected:
         # Nothing about the person or the grant is new, so the provider's answer would not be either.

@@ -240,8 +240,8 @@ class PlanInvites:
             former = file.record.joined_to if file.record else None
             if not (merge.news or again or former):
                 if merge.record is file.record or self.store.commit(noted(merge.record, file)):
-                    if tries and told_by is not None:
-                        self._end(told_by[0])  # Recorded for a plan that came too late.
+                    if tries and told_by is not None and told_by[0].notice_id not in merge.record.notices:
+                        self._end(told_by[0])  # Recorded for a plan that a newer word has made needless.
                     return Planned.OLD_NEWS
                 continue
             plan = self._plan(file, record)
