@@ -129,11 +129,9 @@ class RecordingStore(MemoryStore):
         return super().holds(connections)
 
     def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
-        """Place a hold, and write it down where it stands."""
-        stands = super().put_hold(hold, seen)
-        if stands:
-            self.hold_writes.append(HoldWrite(self.time.now, self._process, hold))
-        return stands
+        """Place a hold, and write it down."""
+        self.hold_writes.append(HoldWrite(self.time.now, self._process, hold))
+        return super().put_hold(hold, seen)
 
     def put_counters(self, counters: Counters, seen: Counters) -> bool:
         """Write counters, and write down when the guard stopped and what was approved."""
@@ -247,8 +245,16 @@ class ProcessStore:
         return self._step(Point.READ, lambda: self.table.holds(connections))
 
     def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
-        """Place a hold."""
-        return self._step(Point.HOLD, lambda: self.table.put_hold(hold, seen))
+        """Place a hold; whoever does not learn what became of it can promise nothing of it."""
+        known = len(self.table.hold_writes)
+        try:
+            return self._step(Point.HOLD, lambda: self.table.put_hold(hold, seen))
+        except (StoreUnavailable, ProcessDied):
+            ours = self.stack.time.current
+            self.table.hold_writes[known:] = [
+                write for write in self.table.hold_writes[known:] if ours is None or write.process != ours.number
+            ]
+            raise
 
     def release_hold(self, hold: Hold) -> None:
         """End a hold."""
