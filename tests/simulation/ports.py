@@ -246,14 +246,12 @@ class ProcessStore:
 
     def put_hold(self, hold: Hold, seen: Hold | None) -> bool:
         """Place a hold; whoever does not learn what became of it can promise nothing of it."""
-        known = len(self.table.hold_writes)
         try:
             return self._step(Point.HOLD, lambda: self.table.put_hold(hold, seen))
         except (StoreUnavailable, ProcessDied):
             ours = self.stack.time.current
-            self.table.hold_writes[known:] = [
-                write for write in self.table.hold_writes[known:] if ours is None or write.process != ours.number
-            ]
+            writes = self.table.hold_writes
+            writes[:] = [write for write in writes if ours is None or write.process != ours.number]
             raise
 
     def release_hold(self, hold: Hold) -> None:
