@@ -55,7 +55,7 @@ def _up(asked: argparse.Namespace) -> int:
         print("Ctrl-C stops it.", flush=True)
         try:
             while True:
-                time.sleep(3600)
+                time.sleep(3600)  # The system is in other processes; this one only waits for Ctrl-C.
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
     return 0
@@ -71,7 +71,7 @@ def _down() -> int:
     while State.load() is not None or _runs(state.pid):
         if time.monotonic() > until:
             raise LocalSystemError(f"process {state.pid} did not stop the local system within 30 s")
-        time.sleep(0.1)
+        time.sleep(0.1)  # Another process is stopping; there is nothing else to wait for.
     print("stopped")
     return 0
 

@@ -118,7 +118,7 @@ class Demo:
                 before = now
             if not problems:
                 return
-            time.sleep(1)
+            time.sleep(1)  # The system works in other processes; the next look is at what they wrote.
 
     def show(self) -> list[str]:
         """Print outcomes, parked notices and mails; gives what is wrong."""
@@ -190,7 +190,7 @@ class Demo:
         """Some events only make sense after another: the one that completes or takes back."""
         until = time.monotonic() + PATIENCE
         while self._file(case.hire).record is None and time.monotonic() < until:
-            time.sleep(0.2)
+            time.sleep(0.2)  # As above.
 
     def _pause_atlassian(self, *, paused: bool) -> None:
         """Let wake-ups of Atlassian's sender wait on their queue, or take them again."""

@@ -35,7 +35,7 @@ class HrSystems(Simulator[Company]):
         Switch("retry_after", True, (), "whether a 429 says Retry-After"),
         Switch("page_size", 50, (), "the most entries of a page of Personio's log"),
         Switch("job_title_name", False, (), "newer answers of BambooHR call the job title jobTitleName"),
-        Switch("hibob_paths", False, (), "whether HiBob tells fields under their paths, like /work/title"),
+        Switch("hibob_paths", False, (), "whether HiBob tells fields under their paths, with slashes"),
         Switch(
             "personio_attributes", True, (), "whether the credentials may see more of an employment than its status"
         ),

@@ -36,18 +36,26 @@ NESTED: dict[str, Any] = {
     "humanReadable": {"work": {"title": "Platform Engineer", "department": "Engineering", "startDate": "05/10/2026"}},
     "home": {"privateEmail": "noor.haddad.private@example.com"},
 }
-FLAT: dict[str, Any] = {
-    "/root/id": {"value": ID},
-    "/root/firstName": {"value": "Noor"},
-    "/root/surname": {"value": "Haddad"},
-    "/root/email": {"value": "noor.haddad@example.com"},
-    "/work/startDate": {"value": "2026-10-05"},
-    "/work/title": {"value": "255490048"},
-    "/work/department": {"value": "209192163"},
-    "/work/site": {"value": "Lisbon"},
-    "/internal/lifecycleStatus": {"value": "hired"},
-    "humanReadable": {"/work/title": {"value": "Platform Engineer"}, "/work/department": "Engineering"},
-}
+
+
+def under_paths(fields: dict[str, Any]) -> dict[str, Any]:
+    """Name fields as HiBob does in answers that are not nested: by their path, a slash before each part."""
+    return {"".join(f"/{part}" for part in name.split(".")): value for name, value in fields.items()}
+
+
+FLAT: dict[str, Any] = under_paths(
+    {
+        "root.id": {"value": ID},
+        "root.firstName": {"value": "Noor"},
+        "root.surname": {"value": "Haddad"},
+        "root.email": {"value": "noor.haddad@example.com"},
+        "work.startDate": {"value": "2026-10-05"},
+        "work.title": {"value": "255490048"},
+        "work.department": {"value": "209192163"},
+        "work.site": {"value": "Lisbon"},
+        "internal.lifecycleStatus": {"value": "hired"},
+    }
+) | {"humanReadable": under_paths({"work.title": {"value": "Platform Engineer"}, "work.department": "Engineering"})}
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -262,7 +270,7 @@ def test_one_employee_is_asked_for_as_a_service_user() -> None:
     assert not [field for field in body["fields"] if "private" in field.lower() or field.startswith("home")]
 
 
-@pytest.mark.parametrize("record", [NESTED, FLAT, NESTED | {"root": {"id": ID}}, {**FLAT, "/root/id": ID}])
+@pytest.mark.parametrize("record", [NESTED, FLAT, NESTED | {"root": {"id": ID}}, FLAT | under_paths({"root.id": ID})])
 def test_fields_are_found_wherever_they_are(record: dict[str, Any]) -> None:
     """Nested, or under a path with slashes; and entries of lists by their label."""
     assert fetched(record) == NewHire(

@@ -196,6 +196,7 @@ class DynamoTable:
     def _apply_batch(self, steps: Sequence[Step]) -> list[Applied]:
         statements = [self._statement(step) for step in steps]
         try:
+            # A statement is a plain dict here; the stubs want a type of their own that boto3 does not have at run time.
             answers = self._client.batch_execute_statement(Statements=statements)["Responses"]  # type: ignore[arg-type]
         except ClientError as error:
             unavailable = _unavailable(error)
@@ -332,6 +333,7 @@ class DynamoTable:
         """Write all or nothing; False where a condition failed, None where other writes were always in the way."""
         for _ in range(MOST_ROUNDS):
             try:
+                # As for statements: plain dicts, and a type of the stubs'.
                 self._client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
             except self._client.exceptions.TransactionCanceledException as error:
                 reasons = error.response.get("CancellationReasons", [])
