@@ -16,13 +16,13 @@ from usher.domain.hire import NewHire
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     TheirDay,
     TheirId,
     TheirMoment,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     event_name,
     problems_of,
 )
@@ -61,7 +61,7 @@ class _Body(Theirs):
     data: _Data
 
 
-class Ashby(Webhook):
+class Ashby(JsonWebhook):
     """The source ``ashby``. Its hires are applications: a person who is hired twice has two."""
 
     name = "ashby"

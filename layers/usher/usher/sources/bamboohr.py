@@ -21,12 +21,12 @@ from usher.ports import SourceSettings
 from usher.sources.hr_api import HrApi, change_of, joined
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     TheirDay,
     TheirId,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     each,
     event_name,
@@ -72,7 +72,7 @@ class _Details(Theirs):
     status: TheirText = None
 
 
-class BambooHr(Webhook):
+class BambooHr(JsonWebhook):
     """The source ``bamboohr``; every notice is thin."""
 
     name = "bamboohr"

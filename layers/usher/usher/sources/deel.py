@@ -22,6 +22,7 @@ from usher.sources.hr_api import HrApi, bearer_of, change_of
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirDay,
     TheirId,
@@ -29,7 +30,6 @@ from usher.sources.webhook import (
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     each,
     event_name,
@@ -141,7 +141,7 @@ class _Answer(Theirs):
     data: _Worker
 
 
-class Deel(Webhook):
+class Deel(JsonWebhook):
     """The source ``deel``; who comes is a thin notice, whose contract ends is a complete one."""
 
     name = "deel"

@@ -23,11 +23,11 @@ from usher.ports import Reply, SourceSettings, WebhookRequest
 from usher.sources.hr_api import HrApi, joined
 from usher.sources.signatures import one_of
 from usher.sources.webhook import (
+    JsonWebhook,
     TheirDay,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     each,
     event_name,
@@ -96,7 +96,7 @@ class _ClientState:
             one_of([state.encode()] if isinstance(state, str) else [], secrets)
 
 
-class EntraGraph(Webhook):
+class EntraGraph(JsonWebhook):
     """The source ``entra-graph``; every notice is thin."""
 
     name = "entra-graph"

@@ -16,13 +16,13 @@ from usher.domain.hire import NewHire
 from usher.sources.moments import version_of
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
+    JsonWebhook,
     TheirDay,
     TheirId,
     TheirMoment,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     hired_if_new,
     problems_of,
 )
@@ -39,7 +39,7 @@ class _Employee(Theirs):
     updated_at: TheirMoment = None
 
 
-class Factorial(Webhook):
+class Factorial(JsonWebhook):
     """The source ``factorial``; it switches a subscription off whose deliveries fail."""
 
     name = "factorial"

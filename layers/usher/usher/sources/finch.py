@@ -23,12 +23,12 @@ from usher.ports import SourceSettings, WebhookRequest
 from usher.sources.hr_api import HrApi, bearer_of
 from usher.sources.signatures import Encoding, Hmac, KeyForm
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirDay,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     event_name,
     hired_if_new,
@@ -117,7 +117,7 @@ class _Employment(Theirs):
         return self.is_active is False and (self.start is None or self.start <= notice.received_at.date())
 
 
-class Finch(Webhook):
+class Finch(JsonWebhook):
     """The source ``finch``; every notice is thin."""
 
     name = "finch"

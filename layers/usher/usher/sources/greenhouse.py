@@ -16,13 +16,13 @@ from usher.domain.hire import Change, NewHire, as_version
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     TheirDay,
     TheirId,
     TheirMoment,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     event_name,
     problems_of,
@@ -82,7 +82,7 @@ class _Body(Theirs):
     payload: _Payload
 
 
-class Greenhouse(Webhook):
+class Greenhouse(JsonWebhook):
     """The source ``greenhouse``. Its hires are applications: a person who is hired twice has two."""
 
     name = "greenhouse"

@@ -22,12 +22,12 @@ from usher.sources.hr_api import HrApi, bearer_of, change_of
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirDay,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     event_name,
     hired_if_new,
@@ -132,7 +132,7 @@ class _Employee(Theirs):
         return bool(self.terminated) and not (notice.event in _REHIRES and is_new)
 
 
-class Gusto(Webhook):
+class Gusto(JsonWebhook):
     """The source ``gusto``; who comes is a thin notice, who goes is a complete one. Contractors are no hires."""
 
     name = "gusto"

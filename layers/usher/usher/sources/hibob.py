@@ -21,7 +21,17 @@ from usher.http import basic
 from usher.ports import Reply, SourceSettings, WebhookRequest
 from usher.sources.hr_api import HrApi, change_of, pair_of
 from usher.sources.signatures import Encoding, Hmac
-from usher.sources.webhook import PathId, TheirDay, Theirs, TheirText, Told, Webhook, at_most, event_name, problems_of
+from usher.sources.webhook import (
+    JsonWebhook,
+    PathId,
+    TheirDay,
+    Theirs,
+    TheirText,
+    Told,
+    at_most,
+    event_name,
+    problems_of,
+)
 
 LONGEST_PING = 64
 MOST_EMPLOYEES = 10
@@ -72,7 +82,7 @@ _FIELDS = [str(field.alias) for field in _Details.model_fields.values()]
 _LISTED = {"work.title", "work.department", "work.site"}
 
 
-class HiBob(Webhook):
+class HiBob(JsonWebhook):
     """The source ``hibob``; every notice is thin."""
 
     name = "hibob"

@@ -24,12 +24,12 @@ from usher.sources.hr_api import HrApi
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirId,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     event_name,
     hired_if_new,
     problems_of,
@@ -78,7 +78,7 @@ class _Answer(Theirs):
     data: dict[str, Any]
 
 
-class Lever(Webhook):
+class Lever(JsonWebhook):
     """The source ``lever``; every notice is thin. Its hires are opportunities: a person hired twice has two."""
 
     name = "lever"

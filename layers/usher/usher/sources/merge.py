@@ -23,13 +23,13 @@ from usher.sources.hr_api import HrApi, bearer_of
 from usher.sources.moments import version_of
 from usher.sources.signatures import Encoding, Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirDay,
     TheirMoment,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     event_name,
     hired_if_new,
@@ -110,7 +110,7 @@ class _Details(_Employee):
         return next(named, self.team.name if self.team else None)
 
 
-class Merge(Webhook):
+class Merge(JsonWebhook):
     """The source ``merge``. A delivery has no id: ``hook.id`` is that of the webhook, so the bytes are its name."""
 
     name = "merge"

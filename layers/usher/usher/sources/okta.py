@@ -23,13 +23,13 @@ from usher.sources.hr_api import HrApi, change_of, joined
 from usher.sources.moments import version_of
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirDay,
     TheirMoment,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     each,
     event_name,
@@ -111,7 +111,7 @@ class _Details(_User):
         return change_of(notice, self.profile.start_date, left=self.status == _LEFT)
 
 
-class Okta(Webhook):
+class Okta(JsonWebhook):
     """The source ``okta``; who comes is a thin notice, who goes is a complete one."""
 
     name = "okta"

@@ -24,13 +24,13 @@ from usher.ports import SourceSettings
 from usher.sources.personio_api import PersonioApi
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirId,
     TheirMoment,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     at_most,
     event_name,
     problems_of,
@@ -78,7 +78,7 @@ class _Events(Theirs):
     further: TheirText = Field(None, validation_alias=AliasPath("_meta", "links", "next", "href"))
 
 
-class Personio(Webhook):
+class Personio(JsonWebhook):
     """The source ``personio``; every notice is thin."""
 
     name = NAME

@@ -2,6 +2,7 @@
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -80,18 +81,6 @@ class Webhook:
         """Check the raw bytes; raises Unauthentic."""
         self.scheme.verify(request, secrets, now)
 
-    def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
-        """Give a notice for everything that a verified request tells; what cannot be used says why."""
-        try:
-            all_told = tuple(self.told(parse(request.body), received_at))
-        except (BadEvent, ValidationError) as error:
-            all_told = (Told("unreadable", problems=problems_of(error)),)
-        return tuple(self._notice(told, index, request, received_at) for index, told in enumerate(all_told))
-
-    def told(self, body: Any, received_at: datetime) -> Iterable[Told]:
-        """Read a JSON body; a ping tells nothing. Raises BadEvent or ValidationError."""
-        raise NotImplementedError
-
     def secret_in(self, body: bytes) -> str | None:
         """Know no secret but those that an operator sets."""
         del body
@@ -116,6 +105,22 @@ class Webhook:
             change=told.change,
             hire=told.hire,
         )
+
+
+class JsonWebhook(Webhook, ABC):
+    """A source whose every request is a JSON body that tells something, and that is known by the body alone."""
+
+    def read(self, request: WebhookRequest, received_at: datetime) -> tuple[Notice, ...]:
+        """Give a notice for everything that a verified request tells; what cannot be used says why."""
+        try:
+            all_told = tuple(self.told(parse(request.body), received_at))
+        except (BadEvent, ValidationError) as error:
+            all_told = (Told("unreadable", problems=problems_of(error)),)
+        return tuple(self._notice(told, index, request, received_at) for index, told in enumerate(all_told))
+
+    @abstractmethod
+    def told(self, body: Any, received_at: datetime) -> Iterable[Told]:
+        """Read a JSON body; a ping tells nothing. Raises BadEvent or ValidationError."""
 
 
 def each(

@@ -20,13 +20,13 @@ from usher.ports import SourceSettings
 from usher.sources.hr_api import HrApi, bearer_of, change_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
+    JsonWebhook,
     PathId,
     TheirDay,
     TheirId,
     Theirs,
     TheirText,
     Told,
-    Webhook,
     event_name,
     problems_of,
 )
@@ -59,7 +59,7 @@ class _Employee(Theirs):
     department: TheirText = None
 
 
-class Workable(Webhook):
+class Workable(JsonWebhook):
     """The source ``workable``; every notice is thin."""
 
     name = "workable"

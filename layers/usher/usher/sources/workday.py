@@ -10,10 +10,10 @@ from typing import Any
 
 from usher.sources.mapping import FieldMap, MappedWebhook
 from usher.sources.signatures import Form, StaticSecret
-from usher.sources.webhook import Told
+from usher.sources.webhook import JsonWebhook, Told
 
 
-class Workday(MappedWebhook):
+class Workday(MappedWebhook, JsonWebhook):
     """The source ``workday``; every notice is complete."""
 
     name = "workday"
