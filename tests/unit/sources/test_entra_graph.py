@@ -468,7 +468,7 @@ def test_without_a_token_nobody_is_asked_for(login: httpx.Response) -> None:
 def test_another_user_than_was_asked_for_is_not_taken() -> None:
     """It would invite the wrong person."""
     for answers in ((USER | {"id": OTHER_ID}, None), (httpx.Response(404), httpx.Response(200, json={"id": OTHER_ID}))):
-        with pytest.raises(DetailsUnavailable, match="another user") as refused:
+        with pytest.raises(DetailsUnavailable, match="another person than was asked for") as refused:
             fetched(*answers)
         assert refused.value.final
 

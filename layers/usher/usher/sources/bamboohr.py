@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import httpx
-from pydantic import AliasChoices, Field, StringConstraints, ValidationError
+from pydantic import AliasChoices, Field, StringConstraints
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi, change_of, joined
+from usher.sources.hr_api import HrApi, change_of, check_is_asked_for, fitting, joined
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
     JsonWebhook,
@@ -30,7 +29,6 @@ from usher.sources.webhook import (
     at_most,
     each,
     event_name,
-    problems_of,
 )
 
 MOST_EMPLOYEES = 1000
@@ -129,10 +127,9 @@ class BambooHrEmployees(HrApi):
             deadline=self._deadline(),
             now=now,
         )
-        try:
+        with fitting("employee."):
             employee = _Details.model_validate(body)
-            if employee.id != notice.subject:
-                raise DetailsUnavailable("bamboohr answered with another employee than was asked for", final=True)
+            check_is_asked_for(employee.id, notice)
             left = (employee.status or "").lower() == "inactive"
             hire = NewHire(
                 source=notice.source,
@@ -149,5 +146,3 @@ class BambooHrEmployees(HrApi):
                 employment_type=employee.employment,
             )
             return joined(hire, settings, body)
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "employee.")) from None

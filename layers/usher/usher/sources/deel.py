@@ -12,13 +12,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import AliasChoices, AliasPath, BeforeValidator, Field, ValidationError
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi, bearer_of, change_of
+from usher.sources.hr_api import HrApi, bearer_of, change_of, check_is_asked_for, fitting
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
@@ -33,7 +32,6 @@ from usher.sources.webhook import (
     at_most,
     each,
     event_name,
-    problems_of,
 )
 
 MOST_RESOURCES = 100
@@ -199,10 +197,9 @@ class DeelApi(HrApi):
             deadline=self._deadline(),
             now=now,
         )
-        try:
+        with fitting("worker."):
             worker = _Answer.model_validate(body).data
-            if worker.id != notice.subject:
-                raise DetailsUnavailable("deel answered with another worker than was asked for", final=True)
+            check_is_asked_for(worker.id, notice)
             names = worker.worker or worker
             # What is amended may have yet to be signed.
             is_draft = notice.event == "contract.amended" and (worker.status or "active").lower() not in _STATUSES
@@ -221,5 +218,3 @@ class DeelApi(HrApi):
                 location=worker.work_location,
                 employment_type=worker.type,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "worker.")) from None

@@ -20,7 +20,7 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.http import url_of
 from usher.ports import Reply, SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, joined
+from usher.sources.hr_api import HrApi, check_is_asked_for, fitting, joined
 from usher.sources.signatures import one_of
 from usher.sources.webhook import (
     JsonWebhook,
@@ -158,10 +158,9 @@ class EntraUsers(HrApi):
     def fetch(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> NewHire:
         """Give the user as they stand now; raises DetailsUnavailable or BadEvent."""
         body, is_deleted = self._look_up(notice, settings, secret, now)
-        try:
+        with fitting("user."):
             user = _Details.model_validate(body)
-            if user.id != notice.subject:
-                raise DetailsUnavailable("graph answered with another user than was asked for", final=True)
+            check_is_asked_for(user.id, notice)
             # An account that is not open yet is hired by the change that opens it.
             left = is_deleted or user.account_enabled is False
             hire = NewHire(
@@ -179,8 +178,6 @@ class EntraUsers(HrApi):
                 employment_type=user.employee_type,
             )
             return joined(hire, settings, body)
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "user.")) from None
 
     def _look_up(self, notice: Notice, settings: SourceSettings, secret: str, now: datetime) -> tuple[Any, bool]:
         """Give the user, and whether they are among the deleted: deleting is told as a change for 30 days."""

@@ -14,13 +14,13 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import httpx
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
+from usher.domain.errors import DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice, notice_id_of
 from usher.ports import SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, bearer_of
+from usher.sources.hr_api import HrApi, bearer_of, fitting
 from usher.sources.signatures import Encoding, Hmac, KeyForm
 from usher.sources.webhook import (
     JsonWebhook,
@@ -32,7 +32,6 @@ from usher.sources.webhook import (
     at_most,
     event_name,
     hired_if_new,
-    problems_of,
 )
 
 API_VERSION = "2020-09-17"
@@ -170,7 +169,7 @@ class FinchPeople(HrApi):
             body={"requests": [{"individual_id": notice.subject}]},
             names_person=False,
         )
-        try:
+        with fitting("person."):
             person = _Individual.model_validate(_answered(ask("individual"), notice))
             work = _Employment.model_validate(_answered(ask("employment"), notice))
             return NewHire(
@@ -187,8 +186,6 @@ class FinchPeople(HrApi):
                 location=work.location.city if work.location else None,
                 employment_type=work.kind.subtype or work.kind.type if work.kind else None,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "person.")) from None
 
 
 def _answered(body: Any, notice: Notice) -> dict[str, Any]:

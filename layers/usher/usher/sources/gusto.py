@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import httpx
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from usher.domain.errors import BadEvent, DetailsUnavailable, Problem, Unauthentic
+from usher.domain.errors import BadEvent, Problem, Unauthentic
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.json_text import parse
 from usher.domain.notice import Notice, notice_id_of, unusable
 from usher.ports import SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, bearer_of, change_of
+from usher.sources.hr_api import HrApi, bearer_of, change_of, check_is_asked_for, fitting
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
@@ -31,7 +31,6 @@ from usher.sources.webhook import (
     at_most,
     event_name,
     hired_if_new,
-    problems_of,
 )
 
 API_VERSION = "2025-06-15"
@@ -204,10 +203,9 @@ class GustoEmployees(HrApi):
             deadline=self._deadline(),
             now=now,
         )
-        try:
+        with fitting("employee."):
             employee = _Employee.model_validate(body)
-            if employee.uuid != notice.subject:
-                raise DetailsUnavailable("gusto answered with another employee than was asked for", final=True)
+            check_is_asked_for(employee.uuid, notice)
             return NewHire(
                 source=notice.source,
                 hire_id=employee.uuid,
@@ -222,5 +220,3 @@ class GustoEmployees(HrApi):
                 location=employee.newest_job.location,
                 employment_type=employee.current_employment_status,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "employee.")) from None

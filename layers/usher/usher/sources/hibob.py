@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import httpx
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
@@ -19,7 +19,7 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import Reply, SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, change_of, pair_of
+from usher.sources.hr_api import HrApi, change_of, fitting, pair_of
 from usher.sources.signatures import Encoding, Hmac
 from usher.sources.webhook import (
     JsonWebhook,
@@ -30,7 +30,6 @@ from usher.sources.webhook import (
     Told,
     at_most,
     event_name,
-    problems_of,
 )
 
 LONGEST_PING = 64
@@ -144,7 +143,7 @@ class HiBobPeople(HrApi):
                 "filters": [{"fieldPath": "root.id", "operator": "equals", "values": [notice.subject]}],
             },
         )
-        try:
+        with fitting("employee."):
             hire_id, employee = _employee(_Found.model_validate(body), notice)
             return NewHire(
                 source=notice.source,
@@ -160,8 +159,6 @@ class HiBobPeople(HrApi):
                 department=employee.department,
                 location=employee.site,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "employee.")) from None
 
 
 def _employee(found: _Found, notice: Notice) -> tuple[str, _Details]:

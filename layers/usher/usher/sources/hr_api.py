@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar
@@ -17,7 +18,7 @@ from usher.domain.notice import Notice
 from usher.domain.outcomes import Ambiguous, NotSent
 from usher.http import Answer, Deadline, bearer, is_token, retry_after, send, url_of
 from usher.ports import SourceSettings
-from usher.sources.webhook import hired_if_new, unknown_settings
+from usher.sources.webhook import hired_if_new, problems_of, unknown_settings
 
 LONGEST_CALL = 5.0
 """Seconds for asking about one person; the five notices of one batch must fit into an invocation."""
@@ -141,6 +142,21 @@ def _join_errors(settings: SourceSettings) -> list[str]:
     if given and not _FIELD.fullmatch(settings.options["same_as_field"]):
         return ["options.same_as_field: is not the name of a field"]
     return []
+
+
+@contextmanager
+def fitting(prefix: str) -> Iterator[None]:
+    """Read an answer: what of it does not fit raises BadEvent, with the places below `prefix`."""
+    try:
+        yield
+    except ValidationError as error:
+        raise BadEvent(*problems_of(error, prefix)) from None
+
+
+def check_is_asked_for(hire_id: str, notice: Notice) -> None:
+    """Raise DetailsUnavailable, for good, where an answer is about somebody else than the notice."""
+    if hire_id != notice.subject:
+        raise DetailsUnavailable("the HR system answered with another person than was asked for", final=True)
 
 
 def bearer_of(secret: str) -> str:

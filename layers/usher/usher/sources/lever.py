@@ -20,7 +20,7 @@ from usher.domain.json_text import parse
 from usher.domain.notice import Notice
 from usher.http import basic
 from usher.ports import SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi
+from usher.sources.hr_api import HrApi, check_is_asked_for, fitting
 from usher.sources.moments import version_of
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
@@ -134,10 +134,9 @@ class LeverOpportunities(HrApi):
             answer = self._ask(settings, "v1", *path, authorization=basic(secret, ""), deadline=deadline, now=now)
             return _Answer.model_validate(answer).data
 
-        try:
+        with fitting("opportunity."):
             found = _Opportunity.model_validate(ask("opportunities", notice.subject or ""))
-            if found.id != notice.subject:
-                raise DetailsUnavailable("lever answered with another opportunity than was asked for", final=True)
+            check_is_asked_for(found.id, notice)
             archived = found.archived
             if archived is None or _Reason.model_validate(ask("archive_reasons", archived.reason)).type != "hired":
                 raise DetailsUnavailable("lever does not say that the person was hired", final=True)
@@ -149,8 +148,6 @@ class LeverOpportunities(HrApi):
                 # One text that nobody can split for sure; who has a single name has it as the family's.
                 family_name=found.name,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "opportunity.")) from None
 
 
 def _at(milliseconds: int) -> datetime:

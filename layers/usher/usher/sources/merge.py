@@ -12,14 +12,14 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
+from usher.domain.errors import DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.http import is_token
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi, bearer_of
+from usher.sources.hr_api import HrApi, bearer_of, check_is_asked_for, fitting
 from usher.sources.moments import version_of
 from usher.sources.signatures import Encoding, Hmac
 from usher.sources.webhook import (
@@ -33,7 +33,6 @@ from usher.sources.webhook import (
     at_most,
     event_name,
     hired_if_new,
-    problems_of,
 )
 
 MOST_GROUPS = 200
@@ -158,10 +157,9 @@ class MergeEmployees(HrApi):
             deadline=self._deadline(),
             now=now,
         )
-        try:
+        with fitting("employee."):
             employee = _Details.model_validate(body)
-            if employee.id != notice.subject:
-                raise DetailsUnavailable("merge answered with another employee than was asked for", final=True)
+            check_is_asked_for(employee.id, notice)
             change = hired_if_new(employee.start_date, notice.received_at)
             place = employee.work_location or _Group()
             return NewHire(
@@ -179,5 +177,3 @@ class MergeEmployees(HrApi):
                 location=place.name or place.city,
                 employment_type=employee.job.employment_type,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "employee.")) from None

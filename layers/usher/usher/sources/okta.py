@@ -12,14 +12,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import httpx
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from usher.domain.errors import BadEvent, DetailsUnavailable, Problem
 from usher.domain.hire import Change, NewHire
 from usher.domain.notice import Notice
 from usher.http import is_token
 from usher.ports import Reply, SourceSettings, WebhookRequest
-from usher.sources.hr_api import HrApi, change_of, joined
+from usher.sources.hr_api import HrApi, change_of, check_is_asked_for, fitting, joined
 from usher.sources.moments import version_of
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
@@ -34,7 +34,6 @@ from usher.sources.webhook import (
     each,
     event_name,
     hired_if_new,
-    problems_of,
 )
 
 MOST_EVENTS = 1000
@@ -186,10 +185,9 @@ class OktaUsers(HrApi):
             deadline=self._deadline(),
             now=now,
         )
-        try:
+        with fitting("user."):
             user = _Details.model_validate(_with_start_date(body, settings.options.get("start_date_field")))
-            if user.id != notice.subject:
-                raise DetailsUnavailable("okta answered with another user than was asked for", final=True)
+            check_is_asked_for(user.id, notice)
             profile = user.profile
             hire = NewHire(
                 source=notice.source,
@@ -205,8 +203,6 @@ class OktaUsers(HrApi):
                 employment_type=profile.user_type,
             )
             return joined(hire, settings, body["profile"])
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "user.")) from None
 
 
 def _with_start_date(body: Any, name: str | None) -> Any:

@@ -17,10 +17,11 @@ from urllib.parse import unquote_plus
 import httpx
 from pydantic import AliasChoices, AliasPath, Field, ValidationError
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
+from usher.domain.errors import DetailsUnavailable
 from usher.domain.hire import Change, as_version
 from usher.domain.notice import Notice, notice_id_of
 from usher.ports import SourceSettings
+from usher.sources.hr_api import fitting
 from usher.sources.personio_api import PersonioApi
 from usher.sources.signatures import StaticSecret
 from usher.sources.webhook import (
@@ -33,7 +34,6 @@ from usher.sources.webhook import (
     Told,
     at_most,
     event_name,
-    problems_of,
 )
 
 NAME = "personio"
@@ -124,13 +124,11 @@ class PersonioLog:
         get = partial(ask, "v2", "webhooks", webhook, "events", names_person=False)
         since = (now - LISTED_FOR).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         told: list[Told] = []
-        try:
+        with fitting("events."):
             for name in _HIRES:
                 for entry in _all_pages(get, {"event_name": name, "occurred_at.gte": since}):
                     with suppress(ValidationError):  # An odd entry is no reason to lose the others.
                         told.append(_told(entry))
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "events.")) from None
         hires = [_notice(one, now) for one in told if one.change is Change.HIRED]
         return tuple({notice.notice_id: notice for notice in hires}.values())
 

@@ -6,15 +6,14 @@ from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
 from usher.domain.hire import NewHire, as_version
 from usher.domain.notice import Notice
 from usher.http import Deadline, url_of
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi, change_of
-from usher.sources.webhook import PathId, TheirDay, TheirId, Theirs, TheirText, at_most, problems_of
+from usher.sources.hr_api import HrApi, change_of, check_is_asked_for, fitting
+from usher.sources.webhook import PathId, TheirDay, TheirId, Theirs, TheirText, at_most
 
 MOST_EMPLOYMENTS = 50
 MOST_UNITS = 50
@@ -81,10 +80,9 @@ class PersonioApi(HrApi):
         """Give the person as they stand now; raises DetailsUnavailable or BadEvent."""
         get = self.asking(settings, secret, now)
         path = ("v2", "persons", notice.subject or "")
-        try:
+        with fitting("person."):
             person = _Person.model_validate(_inner(get(*path)))
-            if person.id != notice.subject:
-                raise DetailsUnavailable("personio answered with another person than was asked for", final=True)
+            check_is_asked_for(person.id, notice)
             work = _current(_Employments.model_validate(get(*path, "employments")).entries)
             return NewHire(
                 source=notice.source,
@@ -100,8 +98,6 @@ class PersonioApi(HrApi):
                 location=work.office,
                 employment_type=work.type,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "person.")) from None
 
     def asking(self, settings: SourceSettings, secret: str, now: datetime) -> Callable[..., Any]:
         """Give what asks for a path, with a query or without, as often as it must within one deadline."""

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 from pydantic import AliasChoices, Field, ValidationError
 
-from usher.domain.errors import BadEvent, DetailsUnavailable
+from usher.domain.errors import DetailsUnavailable
 from usher.domain.hire import Change, NewHire, as_version
 from usher.domain.notice import Notice
 from usher.ports import SourceSettings
-from usher.sources.hr_api import HrApi, bearer_of, change_of
+from usher.sources.hr_api import HrApi, bearer_of, change_of, check_is_asked_for, fitting
 from usher.sources.signatures import Hmac
 from usher.sources.webhook import (
     JsonWebhook,
@@ -103,10 +103,9 @@ class WorkableEmployees(HrApi):
             deadline=self._deadline(),
             now=now,
         )
-        try:
+        with fitting("employee."):
             employee = _Employee.model_validate(body.get("employee", body) if isinstance(body, dict) else body)
-            if employee.id != notice.subject:
-                raise DetailsUnavailable("workable answered with another employee than was asked for", final=True)
+            check_is_asked_for(employee.id, notice)
             states = {text.lower().removeprefix("status_") for text in (employee.state, employee.status) if text}
             start_date = employee.start_date or employee.hire_date
             change = change_of(notice, start_date, left=not states.isdisjoint(_LEFT))
@@ -126,5 +125,3 @@ class WorkableEmployees(HrApi):
                 title=employee.job_title,
                 department=employee.department,
             )
-        except ValidationError as error:
-            raise BadEvent(*problems_of(error, "employee.")) from None
