@@ -17,7 +17,7 @@ from usher.domain.planning import HirePlan, Merged, merged
 from usher.domain.policy import Connection, Timings, Want
 from usher.ports import Applied, Ask
 from usher.use_cases import call_provider, operate, plan_invites, send_invites
-from usher.use_cases.plan_invites import PlanInvites
+from usher.use_cases.keep_notices import KeepNotices
 from usher.use_cases.send_invites import SendInvites
 
 
@@ -210,14 +210,14 @@ def absent_once_is_enough() -> Iterator[None]:
 def a_notice_ends_before_its_plan_stands() -> Iterator[None]:
     """Done first, committed second: a crash in between loses the hire."""
 
-    def close(self: PlanInvites, plan: HirePlan, notice: Any, record: Any) -> None:
+    def close(self: KeepNotices, plan: HirePlan, notice: Any, record: Any) -> None:
         if record is not None and not plan.problems and not plan.waits:
-            self._put(notice, record, NoticeState.DONE)
+            self.put(notice, record, NoticeState.DONE)
         else:
-            record_notices(self, plan, notice, record)
+            before(self, plan, notice, record)
 
-    record_notices = PlanInvites._record_notices
-    with patch.object(PlanInvites, "_record_notices", close):
+    before = KeepNotices.before
+    with patch.object(KeepNotices, "before", close):
         yield
 
 

@@ -31,6 +31,8 @@ from usher.domain.mailbox import mailbox_digest
 from usher.domain.messages import PlanningMessage
 from usher.domain.notice import Notice, notice_id_of
 from usher.domain.policy import Company, Connection, Grant, Mode, Policy, PolicyVersion, Rule, SendTime, Team, When
+from usher.use_cases.ask_details import AskDetails
+from usher.use_cases.keep_notices import KeepNotices
 from usher.use_cases.operate import Approve, GoLive, TakeUpAgain
 from usher.use_cases.plan_invites import PlanInvites
 from usher.use_cases.send_invites import OVERRUN, SendInvites
@@ -124,12 +126,11 @@ class ProcessStack:
         return PlanInvites(
             store=self.store,
             policy=self.policy,
-            details={},
+            details=AskDetails({}, {}, self.secrets, self.process),
+            notices=KeepNotices(self.store, self.process, self.stack.limits, self.policy.company.time_zone),
             sources={},
-            secrets=self.secrets,
             queues=ProcessQueues(self.stack),
             clock=self.process,
-            limits=self.stack.limits,
             digest=digest,
             read_again=lambda notice, body: (),
             joins={"hr": ("canonical",)},

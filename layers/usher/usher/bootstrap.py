@@ -25,7 +25,9 @@ from usher.ports import Clock, Provider, Source, WebhookRequest
 from usher.providers.atlassian import Atlassian
 from usher.providers.sentry import Sentry
 from usher.sources.registry import all_sources
+from usher.use_cases.ask_details import AskDetails
 from usher.use_cases.intake import read_intake as read_intake_message
+from usher.use_cases.keep_notices import KeepNotices
 from usher.use_cases.look_after_feeds import LookAfterFeeds
 from usher.use_cases.operate import Approve, GoLive, TakeSecret, TakeUpAgain
 from usher.use_cases.plan_invites import PlanInvites
@@ -102,12 +104,16 @@ class Stack:
         return PlanInvites(
             store=self.store,
             policy=self.stage.policy,
-            details={name: source.details for name, source in self.listened_to.items() if source.details},
+            details=AskDetails(
+                {name: source.details for name, source in self.listened_to.items() if source.details},
+                self.stage.source_settings,
+                self.secrets,
+                self.clock,
+            ),
+            notices=KeepNotices(self.store, self.clock, self.stage.limits, self.stage.policy.company.time_zone),
             sources=self.stage.source_settings,
-            secrets=self.secrets,
             queues=self.queues if self.environment.provider_queues else None,
             clock=self.clock,
-            limits=self.stage.limits,
             digest=self._digest,
             read_again=self._read_again,
             joins=self.stage.joins,

@@ -19,7 +19,9 @@ from usher.domain.mailbox import mailbox_digest
 from usher.domain.notice import Notice
 from usher.domain.policy import Company, Connection, Grant, Mode, Policy, Rule, Team, When
 from usher.ports import Details, SourceSettings
+from usher.use_cases.ask_details import AskDetails
 from usher.use_cases.intake import read_intake
+from usher.use_cases.keep_notices import KeepNotices
 from usher.use_cases.plan_invites import PlanInvites, Planned
 from usher.use_cases.send_invites import SendInvites, Sent
 from usher.use_cases.sweep import Sweep
@@ -112,15 +114,15 @@ class World:
         return self._planner
 
     def _new_planner(self, policy: Policy) -> PlanInvites:
+        sources = {name: SourceSettings(name, "https://hr.example") for name in self.details} | self.settings
         return PlanInvites(
             store=self.store,
             policy=policy,
-            details=self.details,
-            sources={name: SourceSettings(name, "https://hr.example") for name in self.details} | self.settings,
-            secrets=self.secrets,
+            details=AskDetails(self.details, sources, self.secrets, self.clock),
+            notices=KeepNotices(self.store, self.clock, self.limits, policy.company.time_zone),
+            sources=sources,
             queues=self.queues,
             clock=self.clock,
-            limits=self.limits,
             digest=digest,
             read_again=lambda notice, body: [
                 read_intake(body.decode(), notice.notice_id, notice.sender or "", self.senders, self.clock.now())

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
 
-from pydantic import ValidationError
-
 from usher.domain.address import mailbox_of
 from usher.domain.errors import (
     BadEvent,
@@ -19,22 +17,18 @@ from usher.domain.errors import (
     SecretUnavailable,
     StoreUnavailable,
 )
-from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, Said, as_version
-from usher.domain.invitation import GuardKey, InvitationKey, Limits, NotNow, State
+from usher.domain.hire import Change, HireKey, HireRecord, NewHire, Result, Said
+from usher.domain.invitation import GuardKey, InvitationKey, NotNow, State
 from usher.domain.notice import RECONCILED, Notice, NoticeRecord, NoticeState
 from usher.domain.planning import MOST_JOINS, HireFile, HirePlan, Merged, arranged, completed, joining, merged, noted
 from usher.domain.policy import Policy, Want
-from usher.domain.waiting import asked_again_at, waits_until
-from usher.ports import Clock, Details, Queues, Secrets, SourceSettings, Store
+from usher.ports import Clock, Queues, SourceSettings, Store
+from usher.use_cases.ask_details import AskDetails
+from usher.use_cases.keep_notices import OPEN, KeepNotices
 
 MOST_ROUNDS = 5
 """How often a plan is made again because somebody else wrote the same hire meanwhile."""
 
-REHIRE_PAUSE = timedelta(minutes=15)
-LONGEST_WAIT = timedelta(days=7)
-"""How long the HR system is asked for the details of a notice before a person must look."""
-LEFT_IN_PEACE = timedelta(seconds=15)
-"""How long a process does not ask an HR system that did not answer: others of the batch would wait as long."""
 ANNOUNCEMENTS_NOTED_EACH = timedelta(hours=1)
 MOST_WAITERS = 1000
 MOST_KEYS = 25
@@ -65,12 +59,11 @@ class PlanInvites:
 
     store: Store
     policy: Policy
-    details: Mapping[str, Details]
+    details: AskDetails
+    notices: KeepNotices
     sources: Mapping[str, SourceSettings]
-    secrets: Secrets
     queues: Queues | None
     clock: Clock
-    limits: Limits
     digest: Callable[[str], str] = field(repr=False)
     read_again: Callable[[Notice, bytes], Sequence[Notice]]
     """Reads the body of a notice that could not be used, with the code and the settings of today."""
@@ -78,8 +71,6 @@ class PlanInvites:
     """Which sources may complete hires of which others."""
     _due: dict[str, list[InvitationKey]] = field(default_factory=dict, init=False, repr=False)
     _noted: dict[str, datetime] = field(default_factory=dict, init=False, repr=False)
-    _unanswered: dict[str, datetime] = field(default_factory=dict, init=False, repr=False)
-    """Until when the HR system of a source is left in peace by this process."""
 
     def wake_senders(self) -> None:
         """Wake the providers once for all that was planned since the last call; nothing depends on it."""
@@ -139,17 +130,17 @@ class PlanInvites:
         if notice.problems:
             return self._park(notice, record, notice.problems)
         if notice.change is None:
-            self._put(notice, record, NoticeState.IGNORED)
+            self.notices.put(notice, record, NoticeState.IGNORED)
             return Planned.IGNORED
         hire = notice.hire
         if hire is None:
             try:
-                hire = self._details(notice)
+                hire = self.details(notice)
             except DetailsUnavailable as error:
                 problem = Problem("details", str(error))
                 if error.final and self._is_taken_back(notice):
                     if record is not None:
-                        self._put(notice, record, NoticeState.DONE)
+                        self.notices.put(notice, record, NoticeState.DONE)
                     return Planned.OLD_NEWS
                 if error.final:
                     return self._park(notice, record, (problem,))
@@ -183,38 +174,6 @@ class PlanInvites:
         # One that gives nothing any more was a ping, or no hire after all.
         return read[0].model_copy(update={"notice_id": notice.notice_id}) if read else notice
 
-    def _details(self, notice: Notice) -> NewHire:
-        """Ask the HR system who the person is; somebody taken back there may be gone, so that needs no details."""
-        if notice.change is Change.CANCELLED:
-            try:
-                return NewHire(
-                    source=notice.source,
-                    hire_id=notice.subject or "",
-                    version=as_version(notice.received_at),
-                    change=Change.CANCELLED,
-                )
-            except ValidationError as error:
-                raise BadEvent(Problem("subject", "is not an id that can be used")) from error
-        details = self.details.get(notice.source)
-        settings = self.sources.get(notice.source)
-        if details is None or settings is None:
-            raise DetailsUnavailable("this stage has no settings to ask the source for details", final=True)
-        left = (notice.received_at + details.stale_for - self.clock.now()).total_seconds()
-        if left > 0:
-            raise DetailsUnavailable("the HR system may still answer with what was before", retry_after=left)
-        now = self.clock.now()
-        if (until := self._unanswered.get(notice.source, now)) > now:
-            left = (until - now).total_seconds()
-            raise DetailsUnavailable("the HR system did not answer a moment ago", retry_after=left)
-        secret = self.secrets.get(f"hr-api/{notice.source}")
-        try:
-            return details.fetch(notice, settings, secret, now)
-        except DetailsUnavailable as error:
-            if not error.final:
-                pause = LEFT_IN_PEACE if error.retry_after is None else timedelta(seconds=error.retry_after)
-                self._unanswered[notice.source] = self.clock.now() + pause
-            raise
-
     def _write(
         self,
         key: HireKey,
@@ -241,17 +200,18 @@ class PlanInvites:
             if not (merge.news or again or former):
                 if merge.record is file.record or self.store.commit(noted(merge.record, file)):
                     if tries and told_by is not None and told_by[0].notice_id not in merge.record.notices:
-                        self._end(told_by[0])  # Recorded for a plan that a newer word has made needless.
+                        # Recorded for a plan that a newer word has made needless.
+                        self.notices.end([told_by[0].notice_id])
                     return Planned.OLD_NEWS
                 continue
             plan = self._plan(file, record)
             if told_by is not None:
                 # Parked or waiting notices first: if the process dies before the plan is written, the message comes
                 # again and finds them; the other way round it would take the hire for old news and lose the reason.
-                self._record_notices(plan, *told_by)
+                self.notices.before(plan, *told_by)
             if self.store.commit(plan):
                 if told_by is not None:
-                    self._close_notices(plan, file, *told_by)
+                    self.notices.after(plan, file.record, *told_by)
                 self._note_due(plan)
                 self.mailbox_freed([holder for _, holder in plan.releases])
                 if former is not None:
@@ -313,8 +273,8 @@ class PlanInvites:
         planned = self._write(target, None, told_by, again=True, by=key)
         if file.record is not None and file.record.result in (Result.AWAITING_ADDRESS, Result.INVALID) and told_by:
             # What waited under its own name; where an address is still waited for, the newest notice waits for all.
-            ends = {NoticeState.WAITING} if planned is Planned.AWAITING_ADDRESS else _OPEN
-            self._end_notices(file.record, ends, but=told_by[0].notice_id)
+            ends = {NoticeState.WAITING} if planned is Planned.AWAITING_ADDRESS else OPEN
+            self.notices.end(file.record.notices, ends, but=told_by[0].notice_id)
         return planned
 
     def _counts_at(self, target: HireKey, record: HireRecord) -> bool:
@@ -348,87 +308,15 @@ class PlanInvites:
             now=self.clock.now(),
         )
 
-    def _record_notices(self, plan: HirePlan, notice: Notice, record: NoticeRecord | None) -> None:
-        if plan.record.result is Result.AWAITING_ADDRESS:
-            self._wait_for_address(plan, notice, record)
-        elif plan.problems:
-            self._put(notice, record, NoticeState.PARKED, plan.problems)
-        elif plan.waits:
-            due_at = self.clock.now() + REHIRE_PAUSE
-            self._put(notice, record, NoticeState.WAITING, (Problem("start_date", plan.waits),), due_at=due_at)
-
-    def _wait_for_address(self, plan: HirePlan, notice: Notice, record: NoticeRecord | None) -> None:
-        """Ask again until the first day; where nobody can be asked, wait for another notice until then."""
-        end = waits_until(plan.record.effective, notice.received_at, self.policy.company.time_zone)
-        due_at = asked_again_at(end, self.clock.now())
-        if due_at is None:
-            self._put(notice, record, NoticeState.PARKED, (Problem("work_email", "did not come by the first day"),))
-        else:
-            due_at = due_at if notice.is_thin else end
-            self._put(notice, record, NoticeState.WAITING, plan.problems, due_at=due_at, tries=0, failing_since=None)
-
-    def _close_notices(self, plan: HirePlan, file: HireFile, notice: Notice, record: NoticeRecord | None) -> None:
-        """End what the plan has dealt with; only once it is written, or a crash in between would lose the hire."""
-        awaiting = plan.record.result is Result.AWAITING_ADDRESS
-        if plan.problems and not awaiting:
-            return
-        if record is not None and not plan.waits and not awaiting:
-            self._put(notice, record, NoticeState.DONE)
-        if file.record is not None and file.record.result in (Result.AWAITING_ADDRESS, Result.INVALID):
-            # Where an address is still waited for, the newest notice waits, and is asked about, for all.
-            ends = {NoticeState.WAITING} if awaiting else _OPEN
-            self._end_notices(file.record, ends, but=notice.notice_id)
-
-    def _end(self, notice: Notice) -> None:
-        record = self.store.notice(notice.notice_id)
-        if record is not None and record.state in _OPEN:
-            self._put(notice, record, NoticeState.DONE, record.problems)
-
-    def _end_notices(self, record: HireRecord | None, states: Collection[NoticeState], but: str = "") -> None:
-        for earlier_id in record.notices if record else ():
-            earlier = self.store.notice(earlier_id) if earlier_id != but else None
-            if earlier is not None and earlier.state in states:
-                self._put(earlier.notice, earlier, NoticeState.DONE, earlier.problems)
-
     def _park(self, notice: Notice, record: NoticeRecord | None, problems: Sequence[Problem]) -> Planned:
-        self._put(notice, record, NoticeState.PARKED, tuple(problems))
+        self.notices.park(notice, record, problems)
         return Planned.PARKED
 
     def _wait(
         self, notice: Notice, record: NoticeRecord | None, problem: Problem, retry_after: float | None
     ) -> Planned:
-        now = self.clock.now()
-        failing_since = record.failing_since if record and record.failing_since else now
-        if now - failing_since >= LONGEST_WAIT:
-            return self._park(notice, record, (problem,))
-        tries = record.tries if record else 0
-        pause = timedelta(seconds=retry_after) if retry_after is not None else self.limits.backoff(tries)
-        changes = {"due_at": now + pause, "tries": tries + 1, "failing_since": failing_since}
-        self._put(notice, record, NoticeState.WAITING, (problem,), **changes)
-        return Planned.WAITING
-
-    def _put(
-        self,
-        notice: Notice,
-        seen: NoticeRecord | None,
-        state: NoticeState,
-        problems: tuple[Problem, ...] = (),
-        **changes: object,
-    ) -> None:
-        seen = seen or self.store.notice(notice.notice_id)
-        if seen is not None and seen.state is state and seen.problems == problems and not changes:
-            return
-        base = seen or NoticeRecord(notice=notice, state=state, updated_at=self.clock.now())
-        update: dict[str, object] = {
-            "notice": notice,
-            "state": state,
-            "problems": problems,
-            "due_at": None,
-            "updated_at": self.clock.now(),
-            "revision": base.revision + 1,
-        }
-        # A lost race is no loss: whoever was faster had the same notice in hand, and it stands recorded.
-        self.store.put_notice(base.model_copy(update=update | changes))
+        state = self.notices.wait(notice, record, problem, retry_after)
+        return Planned.WAITING if state is NoticeState.WAITING else Planned.PARKED
 
     def _note_due(self, plan: HirePlan) -> None:
         if self.queues is None:
@@ -438,9 +326,6 @@ class PlanInvites:
             connection = self.policy.connections.get(row.connection)
             if connection and row.state is State.PENDING and row.due_at is not None and row.due_at <= now:
                 self._due.setdefault(connection.provider, []).append(row.key)
-
-
-_OPEN = frozenset({NoticeState.WAITING, NoticeState.PARKED})
 
 
 def _result(plan: HirePlan) -> Planned:
