@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.template.rules import Resources, of_type
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,3 +26,14 @@ def template() -> dict[str, Any]:
     assert answer.returncode == 0, answer.stderr
     translated: dict[str, Any] = json.loads(answer.stdout)
     return translated
+
+
+@pytest.fixture(scope="module")
+def resources(template: dict[str, Any]) -> Resources:
+    translated: Resources = template["translated"]["Resources"]
+    return translated
+
+
+@pytest.fixture(scope="module")
+def mappings(resources: Resources) -> list[dict[str, Any]]:
+    return [properties for _, properties in of_type(resources, "AWS::Lambda::EventSourceMapping")]
