@@ -10,7 +10,8 @@ from datetime import datetime
 from itertools import pairwise
 
 from tests.simulation.pace_promises import PACE_PROMISES
-from tests.simulation.ports import RecordingStore, Request, Write
+from tests.simulation.ports import RecordingStore, Write
+from tests.simulation.provider import Request
 from tests.simulation.stack import SimulatedStack, at, digest
 from usher.domain.address import mailbox_of
 from usher.domain.hire import Change, HireKey, NewHire, Result

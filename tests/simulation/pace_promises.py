@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import floor
 
-from tests.simulation.ports import Request, Write
+from tests.simulation.ports import Write
+from tests.simulation.provider import Request
 from tests.simulation.stack import SimulatedStack, at
 from tests.simulation.virtual import START
 from usher.domain.budget import HEADROOM_UNTIL, SOON

@@ -13,15 +13,8 @@ from typing import Any, ClassVar
 from tests.fakes.ledger import ATLASSIAN_LIKE, SENTRY_LIKE, Entry, Fault, ProcessDied
 from tests.simulation.handlers import FUNCTIONS, Handler, Logged, handlers
 from tests.simulation.pacing import FREE, Pacing
-from tests.simulation.ports import (
-    ProcessQueues,
-    ProcessSecrets,
-    ProcessStore,
-    ProviderClock,
-    RecordingStore,
-    VirtualProvider,
-    a_random,
-)
+from tests.simulation.ports import ProcessQueues, ProcessSecrets, ProcessStore, RecordingStore, a_random
+from tests.simulation.provider import ProviderClock, VirtualProvider
 from tests.simulation.schedule import Event, Kind, Point, Schedule, Trouble, Visit
 from tests.simulation.virtual import START, Process, Time
 from usher.domain.errors import StoreUnavailable
